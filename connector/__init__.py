@@ -1,0 +1,1 @@
+"""The daemon of one participant: everything that touches the outside world."""

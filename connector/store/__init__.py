@@ -1,0 +1,1 @@
+"""What is kept: transactions as plain functions, plain SQL in named files."""

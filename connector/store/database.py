@@ -1,0 +1,269 @@
+"""The store on SQLite: one writer that commits in groups, snapshots for readers beside it.
+
+**A transaction is a plain function of `(tx)`.** It cannot wait for the network, it can be rerun, it needs no event loop.
+The writer takes all functions that wait, runs each inside its own savepoint, commits once and then answers all of them with
+one wake-up of the event loop: one fsync serves many messages. A function that raises rolls back alone; a commit that fails,
+or an error that ends the whole transaction (disk full, input/output), fails the group.
+
+`seal` is run once per group just before the commit: the audit log extends its tree and signs its checkpoint there.
+Whoever waits for work subscribes to a topic; `tx.wake(topic)` takes effect after the commit, never before.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from connector.errors import StoreError
+from connector.store import queries
+from connector.store.migrate import migrate
+
+T = TypeVar("T")
+Row = sqlite3.Row
+
+# More functions than this in one group would let the first one wait for too long.
+GROUP_LIMIT = 256
+READERS = 4
+
+
+class Tx:
+    """One transaction as its function sees it: named statements, and topics to wake after the commit."""
+
+    __slots__ = ("_connection", "_statements", "woken")
+
+    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self.woken: set[str] = set()
+
+    def run(self, name: str, /, **values: Any) -> int:
+        """Execute a named statement; returns the number of rows it changed."""
+        return self._connection.execute(self._statements[name], values).rowcount
+
+    def one(self, name: str, /, **values: Any) -> Row | None:
+        """First row of a named query, or nothing."""
+        found: Row | None = self._connection.execute(self._statements[name], values).fetchone()
+        return found
+
+    def all(self, name: str, /, **values: Any) -> list[Row]:
+        """All rows of a named query: the query itself states its limit."""
+        return self._connection.execute(self._statements[name], values).fetchall()
+
+    def many(self, name: str, rows: Sequence[dict[str, Any]], /) -> None:
+        """Execute a named statement once per row."""
+        self._connection.executemany(self._statements[name], rows)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What is done inside is undone when it raises; what was done before stays. Attempts do not nest."""
+        woken = set(self.woken)
+        self._connection.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except Exception:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO attempt")
+                self._connection.execute("RELEASE attempt")
+            self.woken = woken
+            raise
+        self._connection.execute("RELEASE attempt")
+
+    def wake(self, topic: str) -> None:
+        """Wake the subscribers of a topic once this is committed."""
+        self.woken.add(topic)
+
+
+class _Job:
+    __slots__ = ("error", "future", "result", "work")
+
+    def __init__(self, work: Callable[[Tx], Any], future: "asyncio.Future[Any]") -> None:
+        self.work = work
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Database:
+    """The store of one participant. Open it inside a running event loop and close it there."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        synchronous: str = "FULL",
+        seal: Callable[[Tx], None] | None = None,
+        max_pages: int | None = None,
+    ) -> None:
+        """`synchronous` is FULL for everybody but tests; `max_pages` bounds the file, so that tests can fill a disk."""
+        self.path = path
+        self._synchronous = synchronous
+        self._seal = seal
+        self._max_pages = max_pages
+        self._statements = queries.load()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._subscribers: dict[str, list[Callable[[], None]]] = {}
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="weft-read")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self.groups = 0
+        self.functions = 0
+
+    async def open(self) -> None:
+        """Open, migrate and start the writer; raises StoreError when the file is newer or cannot be used."""
+        self._loop = asyncio.get_running_loop()
+        connection = await self._loop.run_in_executor(None, self._open_writer)
+        self._thread = threading.Thread(target=self._write, args=(connection,), name="weft-write", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Finish what was handed over and close every connection."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            self._thread = None
+        self._pool.shutdown(wait=True)
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` on the event loop after each commit that woke `topic`; returns how to stop it."""
+        self._subscribers.setdefault(topic, []).append(callback)
+        return lambda: self._subscribers[topic].remove(callback)
+
+    async def transact(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction and return its result once it is durable."""
+        if self._loop is None or self._thread is None:
+            raise StoreError("database-closed", path=str(self.path))
+        job = _Job(work, self._loop.create_future())
+        self._jobs.put(job)
+        # Shielded: whoever stops waiting does not undo what the writer has begun.
+        result: T = await asyncio.shield(job.future)
+        return result
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a snapshot, beside the writer. It must not change anything: the connection is read-only."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+
+    # -- threads ---------------------------------------------------------------------------------------------------
+
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+        mode = "ro" if read_only else "rwc"
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=10,
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _open_writer(self) -> sqlite3.Connection:
+        try:
+            connection = self._connect(read_only=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if self._max_pages is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
+            migrate(connection, str(self.path))
+        except sqlite3.Error as error:
+            raise StoreError("database-unusable", path=str(self.path), cause=str(error)) from error
+        return connection
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect(read_only=True)
+            self._readers.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return work(Tx(connection, self._statements))
+        finally:
+            connection.execute("COMMIT")
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        running = True
+        while running:
+            group: list[_Job] = []
+            job = self._jobs.get()
+            while True:
+                if job is None:
+                    running = False
+                    break
+                group.append(job)
+                if len(group) == GROUP_LIMIT or self._jobs.empty():
+                    break
+                job = self._jobs.get()
+            if group:
+                self._answer(group, self._commit(connection, group))
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> set[str]:
+        tx = Tx(connection, self._statements)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                self._run(connection, tx, job)
+            if self._seal is not None:
+                self._seal(tx)
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever ends the transaction is everybody's answer
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failure = StoreError("store-failed", path=str(self.path), cause=str(error))
+            failure.__cause__ = error
+            for job in group:
+                job.error = failure
+            return set()
+        self.groups += 1
+        self.functions += len(group)
+        return tx.woken
+
+    @staticmethod
+    def _run(connection: sqlite3.Connection, tx: Tx, job: _Job) -> None:
+        before = set(tx.woken)
+        connection.execute("SAVEPOINT work")
+        try:
+            job.result = job.work(tx)
+        except Exception as error:
+            # Disk full and input/output errors end the whole transaction: nothing can be rolled back alone any more.
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO work")
+            connection.execute("RELEASE work")
+            if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.IntegrityError
+            ):
+                job.error = StoreError("store-failed", path="", cause=str(error))
+                job.error.__cause__ = error
+            else:
+                job.error = error
+            tx.woken = before
+        else:
+            connection.execute("RELEASE work")
+
+    def _answer(self, group: list[_Job], woken: set[str]) -> None:
+        def deliver() -> None:
+            for job in group:
+                if job.future.cancelled():
+                    continue
+                if job.error is not None:
+                    job.future.set_exception(job.error)
+                    job.future.exception()  # a waiter that was cancelled leaves no "never retrieved" warning
+                else:
+                    job.future.set_result(job.result)
+            for topic in woken:
+                for callback in tuple(self._subscribers.get(topic, ())):
+                    callback()
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(deliver)

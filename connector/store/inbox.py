@@ -1,0 +1,39 @@
+"""Messages that were accepted, and the reply each of them got (architecture, rules of exchange, rule 1)."""
+
+from datetime import datetime
+
+from connector.clock import micros
+from connector.store.database import Tx
+
+
+def recorded_reply(tx: Tx, sender: str, message: str, process: str) -> tuple[int, bytes] | None:
+    """The answer that a repeated message gets again, or None for a new one.
+
+    A message without `@id` is known by its digest (`message` starts with `sha-256:`), and only while it is the latest of
+    its process: the same bytes may be meant again later.
+    """
+    row = tx.one("inbox.reply", sender=sender, message=message)
+    if row is None:
+        return None
+    if message.startswith("sha-256:"):
+        latest = tx.one("inbox.latest", sender=sender, process=process)
+        if latest is None or latest["message"] != message:
+            return None
+    return row["status"], row["reply"]
+
+
+def record(tx: Tx, sender: str, message: str, process: str, status: int, reply: bytes, now: datetime) -> None:
+    tx.run(
+        "inbox.record", sender=sender, message=message, process=process, status=status, reply=reply, at_us=micros(now)
+    )
+
+
+def use_token(tx: Tx, issuer: str, jti: str, expires: datetime) -> bool:
+    """Whether this token is used for the first time; a replay is refused also after a crash."""
+    return tx.run("inbox.use_token", issuer=issuer, jti=jti, expires_us=micros(expires)) == 1
+
+
+def prune(tx: Tx, now: datetime, keep_s: int) -> None:
+    """Forget replies that nobody repeats any more and tokens that have expired."""
+    tx.run("inbox.prune", before_us=micros(now) - keep_s * 1_000_000)
+    tx.run("inbox.prune_tokens", before_us=micros(now))

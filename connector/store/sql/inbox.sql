@@ -1,0 +1,22 @@
+-- name: reply
+-- The recorded answer to a message that was accepted before.
+SELECT status, reply FROM inbox WHERE sender = :sender AND message = :message;
+
+-- name: latest
+-- The last accepted message of a process: a repeat without @id counts only while it is this one.
+SELECT message FROM inbox WHERE sender = :sender AND process = :process ORDER BY at_us DESC LIMIT 1;
+
+-- name: record
+INSERT INTO inbox (sender, message, process, status, reply, at_us)
+VALUES (:sender, :message, :process, :status, :reply, :at_us);
+
+-- name: prune
+DELETE FROM inbox WHERE at_us < :before_us;
+
+-- name: use_token
+-- Zero rows changed: this token has been used.
+INSERT INTO token_used (issuer, jti, expires_us) VALUES (:issuer, :jti, :expires_us)
+ON CONFLICT (issuer, jti) DO NOTHING;
+
+-- name: prune_tokens
+DELETE FROM token_used WHERE expires_us < :before_us;

@@ -1,0 +1,24 @@
+-- name: get
+SELECT * FROM negotiation WHERE pid = :pid;
+
+-- name: by_peer
+SELECT * FROM negotiation WHERE counterparty = :counterparty AND peer_pid = :peer_pid;
+
+-- name: by_idempotency
+SELECT * FROM negotiation WHERE idempotency = :idempotency;
+
+-- name: insert
+INSERT INTO negotiation (pid, role, counterparty, peer_pid, address, state, dataset, offer, offered_by, agreement, code,
+                         reason, idempotency, created, updated)
+VALUES (:pid, :role, :counterparty, :peer_pid, :address, :state, :dataset, :offer, :offered_by, :agreement, :code,
+        :reason, :idempotency, :created, :updated);
+
+-- name: update
+UPDATE negotiation SET peer_pid = :peer_pid, state = :state, offer = :offer, offered_by = :offered_by,
+       agreement = :agreement, code = :code, reason = :reason, updated = :updated
+WHERE pid = :pid;
+
+-- name: page
+SELECT * FROM negotiation
+WHERE (updated, pid) < (:updated, :pid) AND (:state = '*' OR state = :state) AND (:role = '*' OR role = :role)
+ORDER BY updated DESC, pid DESC LIMIT :limit;

@@ -1,0 +1,42 @@
+-- name: add
+INSERT INTO outbox (message, rank, kind, process, trigger_name, destination, method, url, body, expects, becomes,
+                    attempts, next_us, created_us, problem)
+VALUES (:message, (SELECT coalesce(max(rank), 0) + 1 FROM outbox), :kind, :process, :trigger_name, :destination, :method,
+        :url, :body, :expects, :becomes, 0, :next_us, :next_us, '');
+
+-- name: due
+-- What may leave now, oldest first, a few for each destination: a crowd for one must not hide what waits for another.
+SELECT * FROM (
+    SELECT *, row_number() OVER (PARTITION BY destination ORDER BY next_us, rank) AS place
+    FROM outbox WHERE next_us <= :now_us
+) AS waiting WHERE place <= :each ORDER BY next_us, rank;
+
+-- name: next_time
+SELECT min(next_us) AS next_us FROM outbox WHERE next_us > :now_us;
+
+-- name: get
+SELECT * FROM outbox WHERE message = :message;
+
+-- name: first_of_process
+-- The message of a process that must be settled before the next one may leave.
+SELECT * FROM outbox WHERE process = :process ORDER BY rank LIMIT 1;
+
+-- name: remove
+DELETE FROM outbox WHERE message = :message;
+
+-- name: remove_process
+DELETE FROM outbox WHERE process = :process;
+
+-- name: postpone
+UPDATE outbox SET attempts = attempts + 1, next_us = :next_us, problem = :problem WHERE message = :message;
+
+-- name: hasten
+-- A message came from this destination: it is reachable, so what waits for it leaves now.
+UPDATE outbox SET next_us = :now_us WHERE destination = :destination AND next_us > :now_us;
+
+-- name: depth
+SELECT count(*) AS n FROM outbox;
+
+-- name: waiting
+SELECT destination, count(*) AS n, min(created_us) AS since_us, max(attempts) AS attempts, max(problem) AS problem
+FROM outbox GROUP BY destination ORDER BY destination;

@@ -1,0 +1,1 @@
+"""The contract negotiation protocol: order (table), shape (messages), state (model), meaning (rules)."""

@@ -1,0 +1,1 @@
+"""The transfer process protocol: order (table), shape (messages), state (model), meaning (rules)."""
