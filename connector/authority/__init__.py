@@ -1,0 +1,1 @@
+"""The authority of a data space: who is a member, said with a signature."""

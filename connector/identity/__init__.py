@@ -1,0 +1,1 @@
+"""Who is speaking: keys, tokens, and the signed list of members."""
