@@ -76,7 +76,7 @@ Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """One setting as `weft settings` shows it; `source` is default, file, environment or command line."""
+    """One setting as `weft config` shows it; `source` is default, file, environment or command line."""
 
     name: str
     value: str

@@ -98,7 +98,7 @@ def _listening_port(dsp: str) -> int:
 def _toml(values: Mapping[str, str | int]) -> str:
     # A JSON text or integer is a TOML value too.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
-    return "# Settings of this connector; `weft settings` explains all of them.\n" + "".join(lines)
+    return "# Settings of this connector; `weft config` explains all of them.\n" + "".join(lines)
 
 
 def _write(path: Path, text: str) -> None:

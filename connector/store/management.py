@@ -113,3 +113,9 @@ def agreement_counts(tx: Tx) -> Mapping[str, int]:
 def dataset_counts(tx: Tx) -> Mapping[str, int]:
     """Datasets of ours, by state."""
     return {row["state"]: int(row["n"]) for row in tx.all("management.dataset_counts")}
+
+
+def outbox_depth(tx: Tx) -> int:
+    """Messages that wait to be sent."""
+    row = tx.one("outbox.depth")
+    return int(row["n"]) if row is not None else 0

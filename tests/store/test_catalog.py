@@ -225,7 +225,7 @@ def fill(tx, count):
     rows = [{"id": f"d{number:06}", "n": number + 1, "head": head} for number in range(count)]
     run = tx._connection.executemany
     tx._connection.execute("BEGIN")
-    run("INSERT INTO dataset VALUES (:id, '{}', :head, '', 'published', '', :n, 0)", rows)
+    run("INSERT INTO dataset VALUES (:id, '', 'published', '', :n, 0, :head, '{}')", rows)
     run("INSERT INTO offer VALUES (:id || '/o', :id, '{}', '', '', 'person', '', 'current', '', '[]', '[]')", rows)
     run(
         "INSERT INTO offer_audience VALUES (CASE WHEN :n % 7 = 0 THEN 'did:web:rare' ELSE '*' END, :id, :id || '/o')",

@@ -1,0 +1,1 @@
+"""The command line `weft`: a thin user of `connector.client`, plus what needs no running daemon."""

@@ -1,0 +1,1 @@
+"""The data plane: tables and their transforms, the gate that every byte passes, deliveries sent and received."""

@@ -1,0 +1,144 @@
+"""Receipts at the consumer: cumulative while bytes are verified, then the final one, which settles (signed-data.md 2.4)."""
+
+import asyncio
+import contextlib
+from math import floor
+from typing import Any
+
+import orjson
+
+from connector.dataplane.partfile import PartFile
+from connector.dataplane.receipts import record_final
+from connector.dataplane.remote import Remote, RemoteRefusal
+from connector.errors import UnreachableError
+from connector.exchange.node import Node
+from connector.store import delivery as deliveries
+from connector.store.database import Tx
+from connector.store.delivery import Delivery, State
+from contracts.evidence.manifest import Manifest
+from contracts.evidence.merkle import Frontier
+from contracts.evidence.receipt import Receipt, build_receipt, parse_receipt
+from contracts.signing import sign_document
+
+# What the provider answers to a receipt that is behind one it has: its own last `seq` comes with it.
+OLD = "receipt-old"
+
+
+class Acknowledger:
+    """Signs for one delivery. A receipt is durable here before it is sent, so that its number is never used twice."""
+
+    def __init__(self, node: Node, delivery: Delivery) -> None:
+        self._node = node
+        self._id = delivery.id
+        last = last_receipt(delivery)
+        self._seq = last.seq if last is not None else 0
+        self._receipted = 0
+        self._moved = asyncio.Event()
+
+    def moved(self) -> None:
+        """More bytes hold."""
+        self._moved.set()
+
+    async def run(self, remote: Remote, part: PartFile) -> None:
+        """Send receipts while bytes come, every so many bytes or seconds; one at a time, the newest state. Ends by cancellation.
+
+        A receipt that does not arrive is no matter: the next one makes it superfluous.
+        """
+        # What was verified before the connection broke is receipted first: the provider may be waiting for it.
+        while True:
+            if self._receipted < part.verified and not part.complete:
+                verified = part.verified
+                with contextlib.suppress(UnreachableError, RemoteRefusal):
+                    await self._send(remote, part.manifest, part.tree, verified)
+                    self._receipted = verified
+            await self._due(part)
+
+    async def final(self, part: PartFile) -> Delivery:
+        """Sign for the whole delivery and record it with its usage, in one transaction; the file is in its place already."""
+        node, manifest = self._node, part.manifest
+        receipt, signed = self._signed(manifest, part.tree, rows=part.rows)
+
+        def work(tx: Tx) -> Delivery:
+            current = _current(tx, self._id)
+            known = _received_before(tx, current)
+            if known is not None:
+                # The same delivery was received before: its receipt stands, and it is counted once.
+                return deliveries.save(
+                    tx, current, node.clock.now(), state=State.RECEIVED, verified=manifest.size, receipt=known.receipt
+                )
+            record_final(tx, node, current, receipt, manifest, "receipt.sent")
+            return deliveries.save(
+                tx, current, node.clock.now(), state=State.VERIFIED, verified=manifest.size, receipt=signed
+            )
+
+        return await node.db.transact(work)
+
+    async def again(self, manifest: Manifest, delivery: Delivery, seq: int) -> Delivery:
+        """The final receipt with a number beyond one that the provider has from an earlier attempt."""
+        old = last_receipt(delivery)
+        if old is None:
+            raise ValueError("there is no final receipt to repeat")
+        node = self._node
+        document = old.document() | {"seq": seq + 1}
+        receipt = parse_receipt(document)
+        signed = orjson.dumps(self._sign(document))
+
+        def work(tx: Tx) -> Delivery:
+            current = _current(tx, self._id)
+            record_final(tx, node, current, receipt, manifest, "receipt.sent")
+            return deliveries.save(tx, current, node.clock.now(), receipt=signed)
+
+        return await node.db.transact(work)
+
+    async def _due(self, part: PartFile) -> None:
+        """Wait for enough bytes since the last receipt, or for its interval."""
+        settings = self._node.settings
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.receipt_interval_s):
+                while part.verified - self._receipted < settings.receipt_interval_bytes:
+                    self._moved.clear()
+                    await self._moved.wait()
+
+    async def _send(self, remote: Remote, manifest: Manifest, tree: Frontier, verified: int) -> None:
+        _, signed = self._signed(manifest, tree, rows=None)
+
+        def work(tx: Tx) -> None:
+            deliveries.save(tx, _current(tx, self._id), self._node.clock.now(), verified=verified, receipt=signed)
+
+        await self._node.db.transact(work)
+        try:
+            await remote.receipt(signed)
+        except RemoteRefusal as error:
+            if error.code == OLD and isinstance(error.facts.get("seq"), int):
+                self._seq = max(self._seq, error.facts["seq"])
+            raise
+
+    def _signed(self, manifest: Manifest, tree: Frontier, *, rows: int | None) -> tuple[Receipt, bytes]:
+        self._seq += 1
+        now = floor(self._node.clock.now().timestamp())
+        receipt = build_receipt(manifest, seq=self._seq, verified=tree, ts=now, rows=rows)
+        return receipt, orjson.dumps(self._sign(receipt.document()))
+
+    def _sign(self, document: dict[str, Any]) -> dict[str, Any]:
+        ring = self._node.ring
+        return sign_document(document, kid=ring.kid("evidence"), sign=lambda data: ring.sign("evidence", data))
+
+
+def last_receipt(delivery: Delivery) -> Receipt | None:
+    signed = delivery.signed_receipt
+    return parse_receipt(signed["document"]) if signed is not None else None
+
+
+def _current(tx: Tx, identifier: str) -> Delivery:
+    found = deliveries.get(tx, identifier)
+    if found is None:
+        raise ValueError(f"there is no delivery {identifier}")
+    return found
+
+
+def _received_before(tx: Tx, current: Delivery) -> Delivery | None:
+    """An earlier delivery of ours with the same manifest that was acknowledged."""
+    for other in deliveries.of_transfer(tx, current.transfer):
+        if other.id != current.id and other.state is State.RECEIVED and other.manifest == current.manifest:
+            return other
+    return None

@@ -1,0 +1,178 @@
+"""Receipts at the provider: verified, kept, and with the final one the usage record, once for ever (signed-data.md 2.4)."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from connector.dataplane.content import Contents
+from connector.errors import RefusedError
+from connector.exchange.node import Node
+from connector.store import delivery as deliveries
+from connector.store import usage
+from connector.store.database import Tx
+from connector.store.delivery import Delivery, State
+from connector.store.usage import Usage, usage_id
+from contracts.errors import ContractError, ReceiptError
+from contracts.evidence.manifest import Manifest, parse_manifest, unpack_leaves
+from contracts.evidence.merkle import Frontier
+from contracts.evidence.receipt import Receipt, check_receipt, parse_receipt
+from contracts.machine import Role
+from contracts.signing import verify_document
+from policies.canonical import JsonValue, parse_json
+from policies.errors import JsonError
+
+DEPTH = 8
+# Trees of deliveries under way, so that each receipt hashes only what is new.
+TREES = 256
+TS_MOST = 253_402_300_799  # the last second of the year 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a consumer hears: how far its receipts reach, and whether this was the last one."""
+
+    seq: int
+    upto: int
+    final: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"seq": self.seq, "upto": self.upto, "final": self.final}
+
+
+class Receipts:
+    """Takes receipts for the deliveries of one node."""
+
+    def __init__(self, node: Node, contents: Contents) -> None:
+        self._node = node
+        self._contents = contents
+        self._trees: OrderedDict[str, Frontier] = OrderedDict()
+
+    async def accept(self, pid: str, consumer: str, body: bytes) -> Acknowledgement:
+        """Take a receipt of this consumer about a delivery of transfer `pid`.
+
+        A receipt after the final one is acknowledged and changes nothing. Raises RefusedError `receipt-invalid`, and
+        `receipt-old` with the `seq` and `upto` we have.
+        """
+        try:
+            signed = parse_json(body, max_depth=DEPTH)
+            if not isinstance(signed, dict):
+                raise RefusedError("receipt-invalid", problem="not a signed document")
+            receipt = parse_receipt(self._verified(signed, consumer))
+        except (JsonError, ContractError) as error:
+            raise RefusedError("receipt-invalid", problem=str(error)) from error
+        delivery = await self._node.db.read(lambda tx: _delivery(tx, pid, consumer, receipt.epoch))
+        before = _last(delivery)
+        if delivery.state is State.RECEIVED and before is not None:
+            return Acknowledgement(before.seq, before.upto, final=True)
+        manifest = _manifest(delivery)
+        if before is not None and (receipt.seq <= before.seq or receipt.upto < before.upto):
+            raise RefusedError("receipt-old", seq=before.seq, upto=before.upto)
+        await self._check(receipt, manifest, delivery, before)
+        return await self._node.db.transact(
+            lambda tx: self._keep(tx, delivery, receipt, manifest, orjson.dumps(signed))
+        )
+
+    def _verified(self, signed: dict[str, JsonValue], consumer: str) -> dict[str, Any]:
+        """The document, signed by an evidence key of the consumer that was valid when it says it signed."""
+        document = signed.get("document")
+        ts = document.get("ts") if isinstance(document, dict) else None
+        if not isinstance(ts, int) or not 0 <= ts <= TS_MOST:
+            raise ReceiptError("ts", expected="POSIX seconds", found=ts)
+        members = self._node.members.current()
+        verify = members.verifier(consumer, "evidence", datetime.fromtimestamp(ts, UTC))
+        return verify_document(signed, verify=verify, typ="rc/1")
+
+    async def _check(self, receipt: Receipt, manifest: Manifest, delivery: Delivery, before: Receipt | None) -> None:
+        leaves = await self._contents.kept_leaves.of_root(delivery.root)
+        if leaves is None:
+            raise RefusedError("leaves-gone", delivery=delivery.id)
+        known = self._trees.get(delivery.id)
+        try:
+            tree = await asyncio.to_thread(
+                lambda: check_receipt(receipt, manifest, unpack_leaves(leaves), before, known=known)
+            )
+        except ContractError as error:
+            raise RefusedError("receipt-invalid", problem=str(error)) from error
+        self._trees[delivery.id] = tree
+        self._trees.move_to_end(delivery.id)
+        while len(self._trees) > TREES:
+            self._trees.popitem(last=False)
+
+    def _keep(self, tx: Tx, checked: Delivery, receipt: Receipt, manifest: Manifest, signed: bytes) -> Acknowledgement:
+        node, now = self._node, self._node.clock.now()
+        delivery = deliveries.get(tx, checked.id) or checked
+        if delivery.receipt != checked.receipt:
+            before = _last(delivery)
+            if delivery.state is State.RECEIVED and before is not None:
+                return Acknowledgement(before.seq, before.upto, final=True)
+            if before is not None and receipt.seq <= before.seq:
+                raise RefusedError("receipt-old", seq=before.seq, upto=before.upto)
+        final = receipt.final(manifest)
+        deliveries.save(
+            tx,
+            delivery,
+            now,
+            state=State.RECEIVED if final else delivery.state,
+            verified=receipt.bytes,
+            receipt=signed,
+        )
+        if final:
+            record_final(tx, node, delivery, receipt, manifest, "receipt.received")
+            node.counters.add("weft_deliveries_total", role=Role.PROVIDER.value, result="received")
+            self._trees.pop(delivery.id, None)
+        return Acknowledgement(receipt.seq, receipt.upto, final=final)
+
+
+def record_final(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manifest: Manifest, type_: str) -> None:
+    """The audit records and the usage record of a final receipt, the same on both sides; `type_` says sent or received."""
+    occurred = datetime.fromtimestamp(receipt.ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = Usage(
+        id=usage_id(receipt.transfer, receipt.epoch),
+        delivery=delivery.id,
+        role=delivery.role,
+        agreement=delivery.agreement,
+        counterparty=delivery.counterparty,
+        dataset=delivery.dataset,
+        transfer=receipt.transfer,
+        epoch=receipt.epoch,
+        occurred=occurred,
+        accepted=receipt.rows or 0,
+        rejected=0,
+        bytes=receipt.bytes,
+        manifest=manifest.digest(),
+        receipt=receipt.digest(),
+    )
+    refs = [f"receipt:{record.receipt}", f"manifest:{record.manifest}"]
+    facts: dict[str, JsonValue] = {"delivery": delivery.id, "transfer": delivery.transfer, "rows": record.accepted}
+    common = {"peer": delivery.counterparty, "agreement": delivery.agreement}
+    node.audit.append(
+        tx,
+        type_,
+        actor=node.participant if delivery.role is Role.CONSUMER else delivery.counterparty,
+        refs=refs,
+        details=facts | {"bytes": record.bytes},
+        **common,
+    )
+    if usage.add(tx, record):
+        node.audit.append(tx, "usage.recorded", details=facts | {"usage": record.id, "occurred": occurred}, **common)
+
+
+def _delivery(tx: Tx, pid: str, consumer: str, epoch: int) -> Delivery:
+    for delivery in deliveries.of_transfer(tx, pid):
+        if delivery.epoch == epoch and delivery.role is Role.PROVIDER and delivery.counterparty == consumer:
+            return delivery
+    raise RefusedError("delivery-not-reserved", transfer=pid)
+
+
+def _manifest(delivery: Delivery) -> Manifest:
+    signed = delivery.signed_manifest or {}
+    return parse_manifest(signed["document"])
+
+
+def _last(delivery: Delivery) -> Receipt | None:
+    signed = delivery.signed_receipt
+    return parse_receipt(signed["document"]) if signed is not None else None

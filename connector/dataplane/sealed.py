@@ -1,0 +1,202 @@
+"""What a manifest must say before a byte is asked for, and the stream whose chunks are verified as they come."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from connector.dataplane.partfile import PartFile
+from connector.dataplane.remote import Remote
+from connector.dispatch.transport import Download
+from connector.errors import VerificationError
+from connector.exchange.decide import named_transforms, plan_of
+from connector.exchange.node import Node
+from connector.store.agreement import Agreement
+from contracts.errors import ContractError
+from contracts.evidence.manifest import Manifest, check_leaves, check_manifest, parse_manifest, unpack_leaves
+from contracts.signing import verify_document
+from contracts.transfer.model import Transfer
+from policies.canonical import JsonValue, parse_json
+from policies.columns import parse_list
+from policies.errors import JsonError
+from policies.vocabulary import USE
+
+DEPTH = 8
+# Below this a thread costs more than the hash.
+THREAD_BYTES = 64 * 1024
+# Read ahead while a batch is verified; two chunks where a chunk is larger.
+AHEAD_BYTES = 4 * 1024 * 1024
+LAST_SECOND = 253_402_300_799
+
+Verified = Callable[[int], None]
+
+
+def read_manifest(
+    node: Node, transfer: Transfer, agreement: Agreement, columns: str, data: bytes
+) -> tuple[Manifest, dict[str, JsonValue]]:
+    """The manifest in an answer of the provider, and its signed form.
+
+    Signed by an evidence key of the provider that was valid when it says so, about this agreement, transfer, policy,
+    transform, purpose and these columns. Raises VerificationError `manifest-invalid`.
+    """
+    try:
+        signed = parse_json(data, max_depth=DEPTH)
+        if not isinstance(signed, dict):
+            raise VerificationError("manifest-invalid", problem="not a signed document")
+        document = signed.get("document")
+        iat = document.get("iat") if isinstance(document, dict) else None
+        at = datetime.fromtimestamp(iat if isinstance(iat, int) and 0 <= iat <= LAST_SECOND else 0, UTC)
+        verify = node.members.current().verifier(transfer.counterparty, "evidence", at)
+        manifest = parse_manifest(verify_document(signed, verify=verify, typ="tm/1"))
+        transforms = named_transforms(plan_of(node, agreement), USE)
+        check_manifest(
+            manifest,
+            agreement=agreement.digest,
+            transfer=transfer.peer_pid,
+            dataset=transfer.dataset,
+            consumer=node.participant,
+            policy=agreement.policy,
+            transform=transforms[0] if transforms else None,
+            columns=None,
+            purpose=transfer.purpose or None,
+        )
+    except (JsonError, ContractError) as error:
+        raise VerificationError("manifest-invalid", problem=str(error)) from error
+    # The provider answers in the dataset's order, so the columns asked for are compared as a set.
+    if columns and set(manifest.columns or ()) != set(parse_list(columns)):
+        raise VerificationError("manifest-invalid", problem=f"columns are {manifest.columns}, asked for {columns}")
+    return manifest, signed
+
+
+def read_leaves(manifest: Manifest, data: bytes) -> bytes:
+    """The leaf list of a manifest, checked against its root; raises VerificationError `manifest-invalid`. For threads."""
+    try:
+        check_leaves(manifest, unpack_leaves(data))
+    except ContractError as error:
+        raise VerificationError("manifest-invalid", problem=str(error)) from error
+    return data
+
+
+async def fetch_bytes(remote: Remote, part: PartFile, verified: Verified) -> None:
+    """Fetch what is missing of a delivery; `verified` hears how many bytes hold, after every batch.
+
+    Returns when every chunk is verified. Raises UnreachableError when the stream breaks off, VerificationError when
+    bytes are wrong, missing or too many.
+    """
+    start, etag = part.verified, f'"{part.manifest.root}"'
+    headers = {"If-Match": etag} | ({"Range": f"bytes={start}-"} if start else {})
+    async with remote.stream(headers) as download:
+        skip = _skip(download, start)
+        flow = _Flow(part, verified)
+        reading = asyncio.create_task(flow.read(download, skip))
+        checking = asyncio.create_task(flow.check())
+        try:
+            await asyncio.wait({reading, checking}, return_when=asyncio.FIRST_EXCEPTION)
+            if checking.done():
+                checking.result()
+            await reading
+            await checking
+        finally:
+            reading.cancel()
+            # A batch in a thread cannot be called back: it ends before the file is closed.
+            await flow.stop()
+            checking.cancel()
+            await asyncio.gather(reading, checking, return_exceptions=True)
+    if not part.complete:
+        raise VerificationError("bytes-missing", chunk=part.chunks, size=part.verified, expected=part.manifest.size)
+
+
+def _skip(download: Download, start: int) -> int:
+    """Bytes at the head of an answer that we have already: none, or all of them when the range was not served."""
+    if download.status == HTTPStatus.OK:
+        return start
+    served = download.headers.get("content-range", "")
+    if not served.startswith(f"bytes {start}-"):
+        raise VerificationError("range-differs", expected=start, found=served[:60])
+    return 0
+
+
+class _Flow:
+    """Bytes between the network and the file: read ahead up to a bound, verified in batches of whole chunks, in order."""
+
+    def __init__(self, part: PartFile, verified: Verified) -> None:
+        self._part = part
+        self._verified = verified
+        self._pieces: deque[memoryview] = deque()
+        self._held = 0
+        self._bound = max(AHEAD_BYTES, 2 * part.manifest.chunk)
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ended = False
+        self._stopped = False
+
+    async def read(self, download: Download, skip: int) -> None:
+        """Take pieces as they come; wait while as much as the bound is not verified yet."""
+        left = self._part.manifest.size - self._part.verified
+        async for piece in download.chunks():
+            fresh = memoryview(piece)[skip:] if skip else memoryview(piece)
+            skip = max(skip - len(piece), 0)
+            left -= len(fresh)
+            if left < 0:
+                raise VerificationError("bytes-extra", expected=self._part.manifest.size)
+            if fresh:
+                self._pieces.append(fresh)
+                self._held += len(fresh)
+                self._arrived.set()
+            while self._held > self._bound:
+                self._room.clear()
+                await self._room.wait()
+        self._ended = True
+        self._arrived.set()
+
+    async def check(self) -> None:
+        """Verify and write whatever whole chunks are there, until the delivery is complete or nothing more comes."""
+        part = self._part
+        while not (part.complete or self._stopped):
+            count = self._whole()
+            if count == 0:
+                if self._ended:
+                    return
+                self._arrived.clear()
+                if not self._ended:
+                    await self._arrived.wait()
+                continue
+            length = part.batch_length(count)
+            batch = self._take(length)
+            self._idle.clear()
+            try:
+                if length < THREAD_BYTES:
+                    part.append(batch, count)
+                else:
+                    await asyncio.to_thread(part.append, batch, count)
+            finally:
+                self._idle.set()
+            self._held -= length
+            self._room.set()
+            self._verified(part.verified)
+
+    async def stop(self) -> None:
+        """Begin no further batch, and wait until no thread works on the file."""
+        self._stopped = True
+        await self._idle.wait()
+
+    def _whole(self) -> int:
+        """Chunks that are there whole, the short last one included."""
+        part = self._part
+        if self._held and part.verified + self._held == part.manifest.size:
+            return part.manifest.chunks - part.chunks
+        return self._held // part.manifest.chunk
+
+    def _take(self, length: int) -> list[memoryview]:
+        taken: list[memoryview] = []
+        while length:
+            piece = self._pieces.popleft()
+            if len(piece) > length:
+                self._pieces.appendleft(piece[length:])
+                piece = piece[:length]
+            taken.append(piece)
+            length -= len(piece)
+        return taken

@@ -1,0 +1,1 @@
+"""What leaves: who may be called, and how."""

@@ -1,0 +1,239 @@
+"""The outbox leaves from here.
+
+One message of a process is under way at a time and a few per destination; the database says what is due, a commit wakes us, and
+a timer exists only for what was postponed. Leases are held in memory: one process serves one store, and after a crash every row
+that is still there may have been sent, which the rules of exchange allow for. A message from a destination clears its back-off.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+
+from connector.clock import micros
+from connector.dispatch.peers import speaks_weft
+from connector.dispatch.schedule import pause_s
+from connector.dispatch.transport import Answer
+from connector.errors import WeftError
+from connector.exchange import settle
+from connector.exchange.node import Node
+from connector.exchange.process import PROTOCOLS
+from connector.store import outbox
+from connector.store.database import Tx
+from connector.store.outbox import Outgoing
+
+ANSWER_LIMIT_BYTES = 256 * 1024
+# Passing troubles of the other side: the message is sent again, the same bytes under the same @id. 401 is one of them: a clock
+# that is off or a member list on its way ends by itself; `weft status` shows what waits and why.
+AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
+_log = structlog.get_logger("weft.dispatch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the database says now: messages that may leave, messages that were overtaken, when to look again."""
+
+    ready: list[Outgoing]
+    overtaken: list[str]
+    next_us: int | None
+
+
+class Dispatcher:
+    """Sends what the outbox holds until it is closed."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._wake = asyncio.Event()
+        self._processes: set[str] = set()
+        self._destinations: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._jitter = random.Random()  # noqa: S311  spreads retries, protects nothing
+
+    def open(self) -> None:
+        """Begin: everything that was left by an earlier run is due at once."""
+        self._unsubscribe = self._node.db.subscribe(outbox.TOPIC, self._wake.set)
+        self._wake.set()
+        self._loop = asyncio.create_task(self._run(), name="weft-dispatch")
+
+    async def close(self) -> None:
+        """Stop taking up messages and give those under way a moment; what is cut off is sent again after the start."""
+        self._unsubscribe()
+        if self._loop is not None:
+            self._loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._loop
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def under_way(self) -> int:
+        return len(self._tasks)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            wait_s: float | None = 1.0
+            try:
+                wait_s = await self._take_up()
+            except WeftError as error:
+                _log.error("outbox.unreadable", problem=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_s)
+
+    async def _take_up(self) -> float | None:
+        """Start sending what may leave; returns the seconds until something postponed is due, None for nothing."""
+        now = self._node.clock.now()
+        found = await self._node.db.read(self._look)
+        if found.overtaken:
+            await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
+        limit = self._node.settings.concurrency_per_destination
+        for message in found.ready:
+            if message.process in self._processes or self._destinations[message.destination] >= limit:
+                continue
+            self._processes.add(message.process)
+            self._destinations[message.destination] += 1
+            task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
+
+    def _look(self, tx: Tx) -> _Found:
+        now = self._node.clock.now()
+        each = 2 * self._node.settings.concurrency_per_destination
+        ready: list[Outgoing] = []
+        overtaken: list[str] = []
+        for message in outbox.due(tx, now, each):
+            if message.process in self._processes:
+                continue
+            if settle.may_leave(tx, message):
+                ready.append(message)
+            else:
+                overtaken.append(message.message)
+        return _Found(ready, overtaken, outbox.next_time(tx, now))
+
+    async def _send_one(self, message: Outgoing) -> None:
+        try:
+            await self._attempt(message)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  a defect of ours must not stop the outbox: the message waits
+            _log.error("message.failed", message=message.message, trigger=message.trigger, problem=repr(error))
+            with contextlib.suppress(WeftError):
+                await self._postpone(message, repr(error))
+        finally:
+            self._processes.discard(message.process)
+            self._destinations[message.destination] -= 1
+            self._wake.set()
+
+    async def _attempt(self, message: Outgoing) -> None:
+        node = self._node
+        if message.kind == "seal" and not await speaks_weft(node, message.destination):
+            await node.db.transact(lambda tx: settle.overtaken(tx, [message.message]))
+            return
+        began = node.clock.monotonic()
+        try:
+            answer = await self._call(message.method, message.destination, message.url, message.body)
+        except WeftError as error:
+            self._tell(message, 0, began, error.code)
+            await self._postpone(message, str(error))
+            return
+        self._tell(message, answer.status, began, "")
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            parsed = _object(answer.body) if not message.expects else {}
+            await node.db.transact(lambda tx: settle.acknowledged(tx, node, message.message, parsed, node.clock.now()))
+        elif answer.status in AGAIN:
+            code = _object(answer.body).get("code")
+            await self._postpone(message, f"HTTP {answer.status}" + (f" {code}" if isinstance(code, str) else ""))
+        else:
+            await self._refused(message, answer)
+
+    async def _refused(self, message: Outgoing, answer: Answer) -> None:
+        """Rule 3: look at the counterparty's process before a refusal is believed."""
+        node = self._node
+        body = _object(answer.body)
+        reasons = body.get("reason")
+        text = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+        refusal = (str(body.get("code") or f"http-{answer.status}")[:200], text[:1000])
+        found: str | None = None
+        if message.kind != "seal" and (place := await self._place(message)):
+            try:
+                seen = await self._call("GET", message.destination, place, None)
+            except WeftError as error:
+                await self._postpone(message, str(error))
+                return
+            if seen.status in AGAIN:
+                await self._postpone(message, f"HTTP {answer.status}, then HTTP {seen.status} on looking")
+                return
+            state = _object(seen.body).get("state")
+            found = state if isinstance(state, str) and state in set(PROTOCOLS[message.kind].states) else None
+        await node.db.transact(lambda tx: settle.looked(tx, node, message.message, found, refusal, node.clock.now()))
+
+    async def _place(self, message: Outgoing) -> str:
+        """Where the counterparty shows its side of the process; `""` while it has not named it."""
+        protocol = PROTOCOLS[message.kind]
+        process = await self._node.db.read(lambda tx: protocol.get(tx, message.process))
+        if process is None or not process.peer_pid:
+            return ""
+        return f"{process.address}/{protocol.folder}/{process.peer_pid}"
+
+    async def _call(self, method: str, participant: str, url: str, body: bytes | None) -> Answer:
+        node = self._node
+        headers = {"Authorization": await node.identity.authorisation(participant), "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return await node.transport.request(
+            method,
+            url,
+            participant=participant,
+            headers=headers,
+            body=body,
+            limit_bytes=ANSWER_LIMIT_BYTES,
+            timeout_s=node.settings.send_timeout_s,
+        )
+
+    async def _postpone(self, message: Outgoing, problem: str) -> None:
+        node, settings = self._node, self._node.settings
+        now = node.clock.now()
+        age_s = (micros(now) - message.created_us) / 1e6
+        if age_s > settings.give_up_s:
+            await node.db.transact(lambda tx: settle.given_up(tx, node, message.message, problem, now))
+            return
+        wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, self._jitter.random())
+        until_us = micros(now) + int(wait_s * 1e6)
+        await node.db.transact(lambda tx: outbox.postpone(tx, message.message, until_us, problem[:500]))
+
+    def _tell(self, message: Outgoing, status: int, began: float, problem: str) -> None:
+        """The canonical line of one attempt, and its count."""
+        self._node.counters.sent(message.kind, message.trigger, status)
+        _log.info(
+            "message.sent" if status else "message.not-sent",
+            kind=message.kind,
+            trigger=message.trigger,
+            process=message.process,
+            to=message.destination,
+            status=status,
+            attempt=message.attempts + 1,
+            ms=round((self._node.clock.monotonic() - began) * 1000, 1),
+            **({"problem": problem} if problem else {}),
+        )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object in an answer; anything else (empty, HTML) is an answer without detail."""
+    try:
+        parsed = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

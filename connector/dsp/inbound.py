@@ -1,0 +1,175 @@
+"""From an HTTP request to a message: who speaks, what was said, and the one place where errors become answers.
+
+Order: authenticate (a stranger's body is not read), read at most the limit, bytes to message, one transaction, answer. A stranger
+gets one and the same 401, whoever it claims to be.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from connector.errors import TABLE, AuthenticationError, RefusedError, WeftError
+from connector.exchange.node import Node
+from connector.exchange.process import Protocol, to_bytes
+from connector.exchange.receive import Incoming, Reply, receive, refusal
+from connector.identity.tokens import CLOCK_CODES, SeenTokens, Speaker
+from contracts.errors import InvalidMessageError
+from contracts.messages import Message, read
+from policies.canonical import digest, parse_json
+from policies.errors import JsonError
+from policies.sentences import sentence
+
+_log = structlog.get_logger("weft.dsp")
+JSON = "application/json"
+# Failed authentications that are audited per minute; the rest are counted only, so that a stranger cannot fill our disk.
+AUDITED_PER_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What arrives at one address: the message's type, and the trigger it is (given the message)."""
+
+    protocol: Protocol[Any]
+    model: type[Message]
+    trigger: Callable[[Any], StrEnum]
+
+
+class Inbound:
+    """Reads requests for the protocol side of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._seen = SeenTokens()
+        self._minute = 0
+        self._audited = 0
+
+    async def speaker(self, request: web.Request) -> Speaker:
+        """Who sent this; raises AuthenticationError, after it is counted and audited."""
+        try:
+            speaker = await self.node.identity.speaker(request.headers.get("Authorization"))
+        except AuthenticationError as error:
+            await self.refused(request, error)
+            raise
+        for tell in self.node.heard:
+            tell(speaker.participant)
+        return speaker
+
+    async def reader(self, request: web.Request) -> Speaker:
+        """Like `speaker`, for reads: the token is remembered in memory, so that it serves once."""
+        speaker = await self.speaker(request)
+        try:
+            self._seen.remember(speaker, self.node.clock.now())
+        except AuthenticationError as error:
+            await self.refused(request, error)
+            raise
+        return speaker
+
+    async def refused(self, request: web.Request, error: AuthenticationError) -> None:
+        """Count, log and (so many per minute) audit a failed authentication."""
+        node = self.node
+        node.counters.add("weft_requests_refused_total", reason=error.code)
+        _log.warning("authentication.refused", code=error.code, path=request.path, remote=request.remote)
+        minute = int(node.clock.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._audited = minute, 0
+        if self._audited >= AUDITED_PER_MINUTE:
+            return
+        self._audited += 1
+        facts = {name: str(value)[:200] for name, value in error.facts.items()}
+        details: dict[str, Any] = {"path": request.path[:200], "remote": request.remote or "", "facts": facts}
+        await node.db.transact(
+            lambda tx: node.audit.append(tx, "authentication.refused", reason=error.code, details=details)
+        )
+
+    async def message(self, request: web.Request, route: Route) -> web.Response:
+        """Answer one protocol message."""
+        began = self.node.clock.monotonic()
+        pid = request.match_info.get("pid", "")
+        trigger, sender, message_id = route.model.__name__, "", ""
+        try:
+            speaker = await self.speaker(request)
+            sender = speaker.participant
+            body = await self.body(request)
+            message = read(route.model, parse_json(body, max_depth=self.node.settings.message_depth))
+            trigger, message_id = route.trigger(message).value, message.id
+            incoming = Incoming(speaker, route.protocol, route.trigger(message), pid, message, digest(body))
+            try:
+                reply = await self.node.db.transact(lambda tx: receive(tx, self.node, incoming))
+            except AuthenticationError as error:
+                await self.refused(request, error)
+                raise
+            except WeftError as error:
+                reply = refusal(incoming, error.code, error.facts, TABLE[error.code].status)
+        except (WeftError, JsonError, InvalidMessageError) as error:
+            reply = await self._unread(route, sender, pid, error)
+        self.node.counters.received(route.protocol.name, trigger, reply.status)
+        _log.info(
+            "message.received",
+            kind=route.protocol.name,
+            trigger=trigger,
+            process=pid,
+            sender=sender,
+            message=message_id,
+            status=reply.status,
+            ms=round((self.node.clock.monotonic() - began) * 1000, 1),
+        )
+        return web.Response(status=reply.status, body=reply.body, content_type=JSON)
+
+    async def body(self, request: web.Request) -> bytes:
+        """The request's body; raises RefusedError `message-too-large`."""
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise RefusedError("message-too-large", limit=self.node.settings.message_limit_bytes) from None
+
+    async def _unread(self, route: Route, sender: str, pid: str, error: Exception) -> Reply:
+        """The answer to what could not be read as a message; a member's is audited, because it may concern a contract."""
+        code, text, status = explain(error)
+        shown = pid or "urn:uuid:00000000-0000-0000-0000-000000000000"
+        if sender:
+            node = self.node
+            details: dict[str, Any] = {"type": route.model.__name__, "pid": pid, "text": text[:1000]}
+            await node.db.transact(
+                lambda tx: node.audit.append(
+                    tx, "message.refused", actor=sender, peer=sender, reason=code, details=details
+                )
+            )
+        return Reply(status, to_bytes(route.protocol.refusal(shown, shown, code, [text])))
+
+
+def explain(error: Exception) -> tuple[str, str, int]:
+    """Code, sentence and status of an error as the world may know it."""
+    if isinstance(error, AuthenticationError):
+        code = error.code if error.code in CLOCK_CODES else "unauthorized"
+        facts = error.facts if error.code in CLOCK_CODES else {}
+        return code, sentence(f"error.{code}", "en", **facts), 401
+    if isinstance(error, JsonError):
+        return (
+            "message-not-json",
+            sentence("error.message-not-json", "en", where=error.where, problem=error.problem),
+            400,
+        )
+    if isinstance(error, InvalidMessageError):
+        return error.code, sentence(f"error.{error.code}", "en", **error.facts), 400
+    if isinstance(error, WeftError):
+        return error.code, sentence(f"error.{error.code}", "en", **error.facts), TABLE[error.code].status
+    raise error
+
+
+def catalog_answers(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], body: Callable[[str, str], bytes]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Wrap a handler so that its errors become the body that its protocol wants."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (WeftError, JsonError, InvalidMessageError) as error:
+            code, text, status = explain(error)
+            return web.Response(status=status, body=body(code, text), content_type=JSON)
+
+    return answer

@@ -1,0 +1,218 @@
+"""Addresses of the protocol side (DSP 2025-1, HTTPS binding; both roles under one base, as our callback address is that base).
+
+Beside the protocol stand Weft's extensions: terms, transforms, seals, and the document at `/.well-known/weft` that lists them.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from catalog.messages import catalog_error
+from connector.dsp import catalog as catalog_routes
+from connector.dsp.inbound import JSON, Inbound, Route, catalog_answers
+from connector.errors import RefusedError
+from connector.exchange import seals
+from connector.exchange.node import Node
+from connector.exchange.process import NEGOTIATION, TRANSFER, Protocol, to_bytes
+from connector.store import agreement as agreements
+from connector.store import catalog, inbox
+from connector.store.database import Tx
+from contracts.errors import ContractError
+from contracts.negotiation import messages as said
+from contracts.negotiation.table import Trigger
+from contracts.transfer import messages as moved
+from contracts.transfer.table import Trigger as TransferTrigger
+from policies.canonical import is_digest, parse_json
+
+BASE = "/dsp/2025-1"
+VERSION = "2025-1"
+
+
+def _negotiation(model: Any, trigger: Trigger) -> Route:
+    return Route(NEGOTIATION, model, lambda _message: trigger)
+
+
+def _transfer(model: Any, trigger: TransferTrigger) -> Route:
+    return Route(TRANSFER, model, lambda _message: trigger)
+
+
+_EVENT = Route(
+    NEGOTIATION,
+    said.ContractNegotiationEventMessage,
+    lambda message: Trigger.ACCEPTED if message.event_type == "ACCEPTED" else Trigger.FINALIZED,
+)
+MESSAGES: dict[str, Route] = {
+    "/negotiations/request": _negotiation(said.ContractRequestMessage, Trigger.REQUEST),
+    "/negotiations/offers": _negotiation(said.ContractOfferMessage, Trigger.OFFER),
+    "/negotiations/{pid}/request": _negotiation(said.ContractRequestMessage, Trigger.REQUEST),
+    "/negotiations/{pid}/offers": _negotiation(said.ContractOfferMessage, Trigger.OFFER),
+    "/negotiations/{pid}/agreement": _negotiation(said.ContractAgreementMessage, Trigger.AGREEMENT),
+    "/negotiations/{pid}/agreement/verification": _negotiation(
+        said.ContractAgreementVerificationMessage, Trigger.VERIFICATION
+    ),
+    "/negotiations/{pid}/events": _EVENT,
+    "/negotiations/{pid}/termination": _negotiation(said.ContractNegotiationTerminationMessage, Trigger.TERMINATION),
+    "/transfers/request": _transfer(moved.TransferRequestMessage, TransferTrigger.REQUEST),
+    "/transfers/{pid}/start": _transfer(moved.TransferStartMessage, TransferTrigger.START),
+    "/transfers/{pid}/suspension": _transfer(moved.TransferSuspensionMessage, TransferTrigger.SUSPENSION),
+    "/transfers/{pid}/completion": _transfer(moved.TransferCompletionMessage, TransferTrigger.COMPLETION),
+    "/transfers/{pid}/termination": _transfer(moved.TransferTerminationMessage, TransferTrigger.TERMINATION),
+}
+
+
+def routes(node: Node) -> list[web.RouteDef]:
+    """Everything below the protocol side but the data itself."""
+    inbound = Inbound(node)
+    served = [web.post(BASE + path, _message(inbound, route)) for path, route in MESSAGES.items()]
+    served += [
+        web.get(f"{BASE}/negotiations/{{pid}}", _process(inbound, NEGOTIATION)),
+        web.get(f"{BASE}/transfers/{{pid}}", _process(inbound, TRANSFER)),
+        web.get(f"{BASE}/terms/{{digest}}", _document(inbound, "terms")),
+        web.get(f"{BASE}/transforms/{{digest}}", _document(inbound, "transform")),
+        web.get(f"{BASE}/agreements/{{digest}}/seals", _seals(inbound)),
+        web.put(f"{BASE}/agreements/{{digest}}/seals", _put_seal(inbound)),
+        *catalog_routes.routes(inbound, BASE),
+        web.get("/.well-known/dspace-version", _versions(node)),
+        web.get("/dsp/.well-known/dspace-version", _versions(node)),
+        web.get("/.well-known/weft", _extensions(node)),
+        web.get("/health", _health(node)),
+    ]
+    return served
+
+
+def _message(inbound: Inbound, route: Route) -> Any:
+    async def handler(request: web.Request) -> web.Response:
+        return await inbound.message(request, route)
+
+    return handler
+
+
+def _process(inbound: Inbound, protocol: Protocol[Any]) -> Any:
+    """A process as its two parties may see it; for everybody else it does not exist."""
+
+    async def handler(request: web.Request) -> web.Response:
+        speaker = await inbound.reader(request)
+        pid = request.match_info["pid"]
+        process = await inbound.node.db.read(lambda tx: protocol.get(tx, pid))
+        if process is None or process.counterparty != speaker.participant or process.state is None:
+            raise RefusedError("process-unknown", pid=pid)
+        return web.Response(body=to_bytes(protocol.acknowledgement(process)), content_type=JSON)
+
+    def error(code: str, text: str) -> bytes:
+        unknown = "urn:uuid:00000000-0000-0000-0000-000000000000"
+        return to_bytes(protocol.refusal(unknown, unknown, code, [text]))
+
+    return catalog_answers(handler, error)
+
+
+def _catalog_error(code: str, text: str) -> bytes:
+    return to_bytes(catalog_error(code, [text]))
+
+
+def _document(inbound: Inbound, kind: str) -> Any:
+    """Terms and transforms are for every member of the space, by digest."""
+
+    async def handler(request: web.Request) -> web.Response:
+        await inbound.reader(request)
+        digest = request.match_info["digest"]
+        found = await inbound.node.db.read(lambda tx: catalog.document(tx, digest))
+        if found is None or found.kind != kind:
+            raise RefusedError("document-unknown", digest=digest[:100])
+        return web.Response(
+            body=found.body, content_type=JSON, headers={"ETag": f'"{digest}"', "Cache-Control": "private, immutable"}
+        )
+
+    return catalog_answers(handler, _catalog_error)
+
+
+def _seals(inbound: Inbound) -> Any:
+    async def handler(request: web.Request) -> web.Response:
+        speaker = await inbound.reader(request)
+        digest = request.match_info["digest"]
+
+        def work(tx: Tx) -> list[dict[str, Any]] | None:
+            agreed = agreements.get(tx, digest)
+            if agreed is None or agreed.counterparty != speaker.participant:
+                return None
+            return list(agreements.seals(tx, digest).values())
+
+        found = await inbound.node.db.read(work)
+        if found is None:
+            raise RefusedError("agreement-unknown", agreement=digest[:100])
+        return web.Response(body=to_bytes({"agreement": digest, "seals": found}), content_type=JSON)
+
+    return catalog_answers(handler, _catalog_error)
+
+
+def _put_seal(inbound: Inbound) -> Any:
+    async def handler(request: web.Request) -> web.Response:
+        node = inbound.node
+        speaker = await inbound.speaker(request)
+        digest = request.match_info["digest"]
+        document = parse_json(await inbound.body(request), max_depth=node.settings.message_depth)
+        if not isinstance(document, dict) or not is_digest(digest):
+            raise RefusedError("seal-invalid", problem="not a signed document over an agreement digest")
+
+        def work(tx: Tx) -> None:
+            if not inbox.use_token(tx, speaker.participant, speaker.jti, speaker.expires):
+                raise RefusedError("unauthorized")
+            try:
+                seals.accept_theirs(tx, node, speaker.participant, digest, document, node.clock.now())
+            except ContractError as error:
+                raise RefusedError("seal-invalid", problem=str(error)) from error
+
+        await node.db.transact(work)
+        return web.Response(status=204)
+
+    return catalog_answers(handler, _catalog_error)
+
+
+def _versions(node: Node) -> Any:
+    document = {
+        "protocolVersions": [
+            {
+                "version": VERSION,
+                "path": BASE,
+                "binding": "HTTPS",
+                "serviceId": node.participant,
+                "identifierType": node.participant.rpartition(":")[0] or "opaque",
+                "auth": {"protocol": "Weft member list", "version": "1"},
+            }
+        ]
+    }
+    under_dsp = {"protocolVersions": [{**document["protocolVersions"][0], "path": f"/{VERSION}"}]}
+
+    async def handler(request: web.Request) -> web.Response:
+        body = under_dsp if request.path.startswith("/dsp/") else document
+        return web.Response(body=to_bytes(body), content_type=JSON)
+
+    return handler
+
+
+def _extensions(node: Node) -> Any:
+    document = {
+        "name": "weft",
+        "version": "1",
+        "participantId": node.participant,
+        "extensions": {
+            "seals": f"{node.base}/agreements/{{digest}}/seals",
+            "terms": f"{node.base}/terms/{{digest}}",
+            "transforms": f"{node.base}/transforms/{{digest}}",
+            "sealedTransfer": {"manifest": "tm/1", "receipt": "rc/1", "leaf": ["sha-256"]},
+        },
+    }
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=to_bytes(document), content_type=JSON)
+
+    return handler
+
+
+def _health(node: Node) -> Any:
+    """Whether the store answers. It says nothing else: anybody may ask."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        await node.db.read(lambda tx: tx.one("outbox.depth"))
+        return web.Response(body=b'{"status":"up"}', content_type=JSON)
+
+    return handler

@@ -1,0 +1,132 @@
+"""What follows by itself: the decision of a rule per dataset, and the answers the protocol leaves no choice about."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from connector.clock import stamp
+from connector.exchange import outgoing
+from connector.exchange.decide import decide
+from connector.exchange.node import Node
+from connector.store import agreement as agreements
+from connector.store import catalog
+from connector.store import negotiation as negotiations
+from connector.store import transfer as transfers
+from connector.store.agreement import Agreement
+from connector.store.database import Tx
+from contracts.agreement import draw_up
+from contracts.errors import BrokenRuleError
+from contracts.negotiation.model import Negotiation
+from contracts.negotiation.rules import equal_terms
+from contracts.transfer.model import Transfer
+from policies.canonical import canonical, digest
+from policies.compare import policy_digest
+from policies.errors import CanonicalError
+from policies.facts import static_problems
+
+
+def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
+    """A request stands on the table: agree when it equals our offer and the dataset's rule says so, else a person decides."""
+    ours = catalog.offer(tx, str(negotiation.offer["@id"]))
+    # A counter-request may name any offer: only a current one of this dataset, made for this consumer, speaks for us.
+    ours_to_them = (
+        ours is not None
+        and ours.dataset == negotiation.dataset
+        and ours.state == "current"
+        and ours.shown_to(negotiation.counterparty)
+    )
+    if ours is None or not ours_to_them or ours.decision != "automatic":
+        return negotiation
+    return agree(tx, node, negotiation, now) if equal_terms(negotiation.offer, ours.document) else negotiation
+
+
+def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
+    """Draw up the agreement about the offer on the table and queue it.
+
+    Raises BrokenRuleError `terms-never-fulfilled` for a policy under which this consumer could never be served.
+    """
+    ours = catalog.offer(tx, str(negotiation.offer["@id"]))
+    offer = dict(negotiation.offer)
+    if ours is not None and "profile" not in offer and "profile" in ours.document:
+        offer["profile"] = ours.document["profile"]  # left out by the requester's user (an EDC never writes it)
+    document = draw_up(
+        offer,
+        agreement_id=node.new_id(),
+        assigner=node.participant,
+        assignee=negotiation.counterparty,
+        timestamp=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    _can_be_fulfilled(node, negotiation, document, now)
+    agreed = keep(tx, negotiation, document, now)
+    held = replace(negotiation, agreement=agreed.digest)
+    negotiations.save(tx, held, now)
+    outgoing.agreement(tx, node, held, document, now)
+    return held
+
+
+def _can_be_fulfilled(node: Node, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> None:
+    plan = node.plans.get(policy_digest(document), document)
+    region = node.members.current().member(negotiation.counterparty).region
+    problems = static_problems(plan, assignee=negotiation.counterparty, region=region, now=now)
+    if problems:
+        raise BrokenRuleError(
+            "terms-never-fulfilled", problem="; ".join(problem.sentence("en") for problem in problems)
+        )
+
+
+def keep(tx: Tx, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> Agreement:
+    """Store an agreement as canonical bytes; raises BrokenRuleError for one that has no canonical form."""
+    try:
+        body = canonical(document)
+    except CanonicalError as error:
+        raise BrokenRuleError("agreement-not-canonical", problem=str(error)) from error
+    agreed = Agreement(
+        digest=digest(body),
+        id=document["@id"],
+        negotiation=negotiation.pid,
+        role=negotiation.role,
+        counterparty=negotiation.counterparty,
+        dataset=document["target"],
+        offer=str(negotiation.offer["@id"]),
+        policy=policy_digest(document),
+        body=body,
+    )
+    if agreements.by_id(tx, negotiation.counterparty, agreed.id) is not None:
+        raise BrokenRuleError("agreement-id-reused", id=agreed.id)
+    agreements.insert(tx, agreed, now)
+    return agreed
+
+
+def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, agreed: Agreement, now: datetime) -> Transfer:
+    """Judge a transfer request: nothing is reserved yet; a denial ends the transfer with the reason as its code."""
+    decision = decide(tx, node, agreed, action="odrl:use", purpose=transfer.purpose or None, columns=None, now=now)
+    node.audit.append(
+        tx,
+        "policy.decision",
+        actor=transfer.counterparty,
+        peer=transfer.counterparty,
+        agreement=agreed.digest,
+        policy=agreed.policy,
+        decision=decision.outcome.value,
+        reason=decision.reason,
+        details={"at": "transfer-request", "transfer": transfer.pid, "decision": decision.to_dict()},
+    )
+    if decision.allowed:
+        return begin(tx, node, transfer, now)
+    ended = _with(tx, transfer, now, code=decision.reason or "no-permission", reason=decision.sentence("en"))
+    outgoing.end_transfer(tx, node, ended, ended.code, ended.reason, now)
+    return ended
+
+
+def begin(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> Transfer:
+    """Queue our start with a fresh data address; tokens from before this moment are dead."""
+    address = outgoing.fresh_address(node, transfer, now)
+    started = _with(tx, transfer, now, data_address=address, started=stamp(now), suspended_by="")
+    outgoing.start(tx, node, started, now)
+    return started
+
+
+def _with(tx: Tx, transfer: Transfer, now: datetime, **changes: Any) -> Transfer:
+    changed = replace(transfer, **changes)
+    transfers.save(tx, changed, now)
+    return changed

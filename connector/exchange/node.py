@@ -1,0 +1,73 @@
+"""What every use case of one daemon is given: who we are, our clock, keys, members, store and ways out.
+
+Built once by the composition root (`connector/daemon.py`); nothing in here is found by looking around.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from connector.clock import Clock
+from connector.dispatch.guard import Guard
+from connector.dispatch.transport import Transport
+from connector.health import Counters
+from connector.identity.keys import KeyRing
+from connector.identity.source import MemberSource
+from connector.identity.static import StaticIdentity
+from connector.settings import Settings
+from connector.store.audit import AuditLog
+from connector.store.database import Database
+from policies.compile import Plan, compile_policy
+from policies.parse import parse_policy
+
+# A connector trades under some hundreds of policies at a time; a plan is a few kilobytes.
+PLANS = 4096
+
+
+class Plans:
+    """Compiled policies by policy digest: a plan is built once."""
+
+    def __init__(self) -> None:
+        self._plan = lru_cache(PLANS)(self._compile)
+        self._documents: dict[str, Mapping[str, Any]] = {}
+        self._lock = threading.Lock()  # the writer and the readers are threads
+
+    def get(self, digest: str, document: Mapping[str, Any]) -> Plan:
+        """The plan of a policy; `document` is read only when the digest has not been seen."""
+        with self._lock:
+            self._documents[digest] = document
+            try:
+                return self._plan(digest)
+            finally:
+                del self._documents[digest]
+
+    def _compile(self, digest: str) -> Plan:
+        return compile_policy(parse_policy(self._documents[digest]))
+
+
+@dataclass(slots=True)
+class Node:
+    """One participant's connector at run time. Use cases read it; only the composition root builds it."""
+
+    participant: str
+    settings: Settings
+    clock: Clock
+    ring: KeyRing
+    members: MemberSource
+    identity: StaticIdentity
+    audit: AuditLog
+    db: Database
+    transport: Transport
+    guard: Guard
+    new_id: Callable[[], str]
+    counters: Counters = field(default_factory=Counters)
+    plans: Plans = field(default_factory=Plans)
+    # Told each time a member has spoken to us: it is reachable, so whatever waits for it need not wait longer.
+    heard: list[Callable[[str], None]] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """Our DSP base: where we take messages, without a trailing slash (`…/dsp/2025-1`)."""
+        return self.settings.dsp.rstrip("/")

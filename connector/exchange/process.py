@@ -1,0 +1,139 @@
+"""The two protocols seen as one shape: a machine, rows, and what is said about them.
+
+`advance` is the only place where a process changes its state: the table decides, the row is saved and the audit record is
+written in the same transaction, so that every transition has exactly one record.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from connector.exchange.node import Node
+from connector.store import negotiation as negotiations
+from connector.store import outbox
+from connector.store import transfer as transfers
+from connector.store.database import Tx
+from contracts.machine import Machine, Role
+from contracts.negotiation import messages as negotiation_messages
+from contracts.negotiation import table as negotiation_table
+from contracts.negotiation.model import Negotiation
+from contracts.transfer import messages as transfer_messages
+from contracts.transfer import table as transfer_table
+from contracts.transfer.model import Transfer
+
+P = TypeVar("P", Negotiation, Transfer)
+
+# What the audit log and the event stream call a state that has been reached.
+EVENTS = {
+    "REQUESTED": "requested",
+    "OFFERED": "offered",
+    "ACCEPTED": "accepted",
+    "AGREED": "agreed",
+    "VERIFIED": "verified",
+    "FINALIZED": "finalized",
+    "TERMINATED": "terminated",
+    "STARTED": "started",
+    "SUSPENDED": "suspended",
+    "COMPLETED": "completed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol(Generic[P]):
+    """One of the two protocols: its name in addresses and events, its machine, its rows and its two answers."""
+
+    name: str
+    folder: str
+    machine: Machine[Any, Any]
+    states: type[StrEnum]
+    triggers: type[StrEnum]
+    get: Callable[[Tx, str], P | None]
+    save: Callable[[Tx, P, datetime], None]
+    acknowledgement: Callable[[P], dict[str, object]]
+    refusal: Callable[[str, str, str, list[str]], dict[str, object]]
+
+
+NEGOTIATION: Protocol[Negotiation] = Protocol(
+    name="negotiation",
+    folder="negotiations",
+    machine=negotiation_table.MACHINE,
+    states=negotiation_table.State,
+    triggers=negotiation_table.Trigger,
+    get=negotiations.get,
+    save=negotiations.save,
+    acknowledgement=negotiation_messages.acknowledgement,
+    refusal=negotiation_messages.refusal,
+)
+TRANSFER: Protocol[Transfer] = Protocol(
+    name="transfer",
+    folder="transfers",
+    machine=transfer_table.MACHINE,
+    states=transfer_table.State,
+    triggers=transfer_table.Trigger,
+    get=transfers.get,
+    save=transfers.save,
+    acknowledgement=transfer_messages.acknowledgement,
+    refusal=transfer_messages.refusal,
+)
+PROTOCOLS: dict[str, Protocol[Any]] = {"negotiation": NEGOTIATION, "transfer": TRANSFER}
+
+
+def to_bytes(document: object) -> bytes:
+    """A document as it goes over the wire."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def advance(
+    tx: Tx,
+    node: Node,
+    protocol: Protocol[P],
+    process: P,
+    trigger: StrEnum,
+    by: Role,
+    *,
+    now: datetime,
+    refs: Sequence[str] = (),
+    **changes: Any,
+) -> P:
+    """Move a process by one message: step, save, audit. Raises IllegalTransitionError and changes nothing then.
+
+    In a terminal state nothing of ours is left to be sent: the process's rows leave the outbox.
+    """
+    state = protocol.machine.step(process.state, trigger, by)
+    moved = replace(process, state=state, **changes)
+    protocol.save(tx, moved, now)
+    if state in protocol.machine.terminal:
+        outbox.remove_process(tx, moved.pid)
+    record(tx, node, protocol, moved, by, refs=refs)
+    return moved
+
+
+def record(tx: Tx, node: Node, protocol: Protocol[P], process: P, by: Role, *, refs: Sequence[str] = ()) -> None:
+    """The audit record of the state a process has just reached."""
+    details: dict[str, Any] = {
+        "pid": process.pid,
+        "peerPid": process.peer_pid,
+        "role": process.role.value,
+        "by": by.value,
+        "state": process.state.value if process.state else "",
+        "dataset": process.dataset,
+    }
+    if isinstance(process, Transfer):
+        details["purpose"] = process.purpose
+    else:
+        details["offer"] = str(process.offer.get("@id", ""))
+    if process.reason:
+        details["text"] = process.reason
+    node.audit.append(
+        tx,
+        f"{protocol.name}.{EVENTS[details['state']]}",
+        actor=process.counterparty if by is not process.role else node.participant,
+        peer=process.counterparty,
+        agreement=process.agreement or None,
+        reason=process.code or None,
+        refs=refs,
+        details=details,
+    )

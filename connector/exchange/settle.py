@@ -1,0 +1,202 @@
+"""What becomes of a message we sent: acknowledged, refused, or in doubt (architecture, rules of exchange).
+
+A sender moves on the acknowledgement. A refusal is believed only after a look at the counterparty's process; where the two
+states differ, the process is terminated and that is delivered until it is acknowledged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from connector.exchange import outgoing, seals
+from connector.exchange.node import Node
+from connector.exchange.process import NEGOTIATION, PROTOCOLS, TRANSFER, Protocol, advance, record
+from connector.store import agreement as agreements
+from connector.store import negotiation as negotiations
+from connector.store import outbox
+from connector.store import transfer as transfers
+from connector.store.database import Tx
+from connector.store.outbox import Outgoing
+from contracts.negotiation.model import Negotiation
+from contracts.negotiation.table import Trigger
+from contracts.transfer.model import Transfer
+from contracts.transfer.table import Trigger as TransferTrigger
+from policies.canonical import digest
+
+Process = Negotiation | Transfer
+
+
+def acknowledged(tx: Tx, node: Node, message: str, answer: Mapping[str, Any], now: datetime) -> None:
+    """A 2xx came back. A row that is gone was settled by something the counterparty said meanwhile."""
+    pending = outbox.get(tx, message)
+    if pending is None:
+        return
+    if pending.kind == "seal":
+        outbox.remove(tx, message)
+        return
+    protocol = PROTOCOLS[pending.kind]
+    process = protocol.get(tx, pending.process)
+    if process is not None:
+        field = "consumerPid" if process.role.value == "provider" else "providerPid"
+        named = answer.get(field)
+        acknowledge(tx, node, protocol, process, pending, now, peer_pid=named if isinstance(named, str) else "")
+
+
+def acknowledge(
+    tx: Tx, node: Node, protocol: Protocol[Any], process: Any, pending: Outgoing, now: datetime, *, peer_pid: str = ""
+) -> Any:
+    """Take a pending message as acknowledged, by its answer or by what the counterparty could say only after it."""
+    outbox.remove(tx, pending.message)
+    if pending.expects not in {outgoing.ANY, process.state.value if process.state else ""}:
+        return process  # overtaken: the process has moved on without this message
+    changes: dict[str, Any] = {}
+    if not process.peer_pid and peer_pid:
+        changes["peer_pid"] = peer_pid
+    trigger = protocol.triggers(pending.trigger)
+    if pending.kind == "transfer" and trigger is TransferTrigger.START:
+        changes["suspended_by"] = ""
+    refs = [f"message:{digest(pending.body)}"]
+    moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, **changes)
+    if pending.kind == "negotiation" and trigger in (Trigger.AGREEMENT, Trigger.VERIFICATION):
+        _send_seal(tx, node, moved, now)
+    return moved
+
+
+def _send_seal(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
+    agreed = agreements.get(tx, negotiation.agreement)
+    if agreed is not None:
+        body = seals.put_ours(tx, node, agreed, now)
+        outgoing.seal(tx, node, agreed, negotiation.counterparty, negotiation.address, body, now)
+
+
+def looked(tx: Tx, node: Node, message: str, found: str | None, refusal: tuple[str, str], now: datetime) -> None:
+    """After a refusal: `found` is the state the counterparty's process is in, None when it knows no such process.
+
+    `refusal` is the code and the text of the refusal.
+    """
+    pending = outbox.get(tx, message)
+    if pending is None or pending.kind == "seal":
+        outbox.remove(tx, message)
+        return
+    protocol = PROTOCOLS[pending.kind]
+    process = protocol.get(tx, pending.process)
+    if process is None:
+        outbox.remove(tx, message)
+        return
+    ours = process.state.value if process.state else ""
+    terminal = {state.value for state in protocol.machine.terminal}
+    if found is None:
+        end_locally(tx, node, protocol, process, refusal, now)
+    elif found == pending.becomes or (
+        found not in terminal and protocol.machine.reaches(protocol.states(pending.becomes), protocol.states(found))
+    ):
+        acknowledge(tx, node, protocol, process, pending, now)
+    elif found in terminal:
+        end_locally(tx, node, protocol, process, ("ended-by-counterparty", refusal[1]), now, state=found)
+    else:
+        outbox.remove(tx, message)
+        _refused(tx, node, protocol, process, pending, refusal, now, agree=found == ours)
+
+
+def _refused(
+    tx: Tx,
+    node: Node,
+    protocol: Protocol[Any],
+    process: Any,
+    pending: Outgoing,
+    refusal: tuple[str, str],
+    now: datetime,
+    *,
+    agree: bool,
+) -> None:
+    """The refusal stands. What an operator asked for is reported; what the process cannot go on without ends it."""
+    node.audit.append(
+        tx,
+        "message.refused-by-counterparty",
+        actor=process.counterparty,
+        peer=process.counterparty,
+        agreement=process.agreement or None,
+        reason=refusal[0] or None,
+        details={"pid": process.pid, "trigger": pending.trigger, "text": refusal[1]},
+    )
+    optional = pending.kind == "transfer" and pending.trigger in ("start", "suspension", "completion")
+    if agree and optional and process.state is not None:
+        if pending.trigger == "suspension":
+            transfers.save(tx, replace(process, suspended_by=""), now)
+    elif pending.trigger == "termination":
+        end_locally(tx, node, protocol, process, (process.code or refusal[0], process.reason or refusal[1]), now)
+    else:
+        end(tx, node, process, "refused-by-counterparty", refusal[1], now)
+
+
+def end(tx: Tx, node: Node, process: Process, code: str, reason: str, now: datetime) -> None:
+    """Terminate and deliver that; a process the counterparty never acknowledged ends with us alone."""
+    if isinstance(process, Negotiation):
+        ended = replace(process, code=code, reason=reason)
+        negotiations.save(tx, ended, now)
+        if not process.peer_pid:
+            end_locally(tx, node, NEGOTIATION, ended, (code, reason), now)
+        else:
+            outgoing.end_negotiation(tx, node, ended, code, reason, now)
+    else:
+        stopped = replace(process, code=code, reason=reason)
+        transfers.save(tx, stopped, now)
+        if not process.peer_pid:
+            end_locally(tx, node, TRANSFER, stopped, (code, reason), now)
+        else:
+            outgoing.end_transfer(tx, node, stopped, code, reason, now)
+
+
+def end_locally(
+    tx: Tx,
+    node: Node,
+    protocol: Protocol[Any],
+    process: Any,
+    refusal: tuple[str, str],
+    now: datetime,
+    *,
+    state: str = "TERMINATED",
+) -> None:
+    """The counterparty has no such process, or has ended it: ours ends the same way, and nothing more is sent."""
+    outbox.remove_process(tx, process.pid)
+    if process.state in protocol.machine.terminal:
+        return
+    ended = replace(
+        process, state=protocol.states(state), code=process.code or refusal[0], reason=process.reason or refusal[1]
+    )
+    protocol.save(tx, ended, now)
+    record(tx, node, protocol, ended, process.role.other)
+
+
+def given_up(tx: Tx, node: Node, message: str, problem: str, now: datetime) -> None:
+    """Nothing answered for as long as we try: the process ends with us; the counterparty learns it when it asks."""
+    pending = outbox.get(tx, message)
+    if pending is None:
+        return
+    outbox.remove(tx, message)
+    if pending.kind == "seal":
+        return
+    protocol = PROTOCOLS[pending.kind]
+    process = protocol.get(tx, pending.process)
+    if process is not None:
+        end_locally(tx, node, protocol, process, ("unreachable", problem), now)
+
+
+def may_leave(tx: Tx, pending: Outgoing) -> bool:
+    """Whether the process is still in the state this message was written for."""
+    if pending.kind == "seal":
+        return True
+    process = PROTOCOLS[pending.kind].get(tx, pending.process)
+    if process is None:
+        return False
+    state = process.state
+    if pending.expects == outgoing.ANY:
+        return state not in PROTOCOLS[pending.kind].machine.terminal
+    return pending.expects == (state.value if state else "")
+
+
+def overtaken(tx: Tx, messages: Sequence[str]) -> None:
+    """The processes have moved on: what was to be said is not said."""
+    for message in messages:
+        outbox.remove(tx, message)

@@ -1,0 +1,30 @@
+"""The native API: JSON over HTTP under `/v1`, one module per noun. Every list is paged by keyset, every error has a sentence."""
+
+from aiohttp import web
+
+from connector.management.desk import Desk
+from connector.management.native.daemon import Itself
+from connector.management.native.datasets import Datasets
+from connector.management.native.deliveries import Deliveries
+from connector.management.native.discovery import Discovery
+from connector.management.native.negotiations import Negotiations
+from connector.management.native.policy import Policies
+from connector.management.native.records import Records
+from connector.management.native.transfers import Agreements, Transfers
+from connector.management.repeats import Repeats
+
+
+def routes(desk: Desk) -> list[web.RouteDef]:
+    """Every route of the native API."""
+    repeats = Repeats(desk.node)
+    return [
+        *Itself(desk).routes(),
+        *Datasets(desk, repeats).routes(),
+        *Discovery(desk).routes(),
+        *Negotiations(desk, repeats).routes(),
+        *Agreements(desk).routes(),
+        *Transfers(desk, repeats).routes(),
+        *Deliveries(desk, repeats).routes(),
+        *Policies(desk).routes(),
+        *Records(desk).routes(),
+    ]

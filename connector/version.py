@@ -1,0 +1,14 @@
+"""Which version of Weft this is."""
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+
+def version() -> str:
+    """The version of the installed distribution, or that of the source tree this runs from."""
+    try:
+        return metadata.version("weft")
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
