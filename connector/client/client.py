@@ -271,7 +271,9 @@ class Client:
             "purpose": purpose,
             "columns": list(columns) if columns is not None else None,
         }
-        return Delivery.of(self, await self.session.send("POST", "/v1/deliveries", body, idempotency_key=idempotency_key))
+        return Delivery.of(
+            self, await self.session.send("POST", "/v1/deliveries", body, idempotency_key=idempotency_key)
+        )
 
     def deliveries(self, *, agreement: str | None = None, unfinished: bool = False) -> Listing[Delivery]:
         """Deliveries to us, newest first."""

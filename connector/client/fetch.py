@@ -143,9 +143,10 @@ class _Fetch:
         negotiation = await self._negotiation(offer, join=join)
         self.tell("negotiate", negotiation=negotiation.id, counterparty=negotiation.counterparty)
         done = await negotiation.wait({"FINALIZED", "OFFERED"}, timeout_s=self._left(negotiation.id))
-        while done.state == "OFFERED":
+        if done.state == "OFFERED":
             await self._answer(done)
-            done = await done.wait({"FINALIZED", "OFFERED"}, timeout_s=self._left(done.id))
+            # Once accepted there is no other offer (the machine has no such row), but the state is OFFERED for a moment more.
+            done = await done.wait("FINALIZED", timeout_s=self._left(done.id))
         self.tell("agreed", agreement=done.agreement)
         return await self._client.agreement(done.agreement or "")
 

@@ -64,11 +64,15 @@ class Wanted:
     @property
     def key(self) -> str:
         """Names this content for ever: version and chunk size, and for a copy what was done to it and under which key."""
-        parts = ["source", self.source.sha256, str(self.chunk)]
-        if not self.as_is:
-            digest = self.transform.digest if self.transform is not None else ""
-            parts = ["copy", self.source.sha256, str(self.chunk), digest, self.agreement.digest, *self.leaving]
-        return sha256("\0".join(parts).encode()).hexdigest()
+        if self.as_is:
+            return source_key(self.source.sha256, self.chunk)
+        digest = self.transform.digest if self.transform is not None else ""
+        return _key("copy", self.source.sha256, str(self.chunk), digest, self.agreement.digest, *self.leaving)
+
+
+def source_key(sha256_hex: str, chunk: int) -> str:
+    """The key of a source that leaves as it is."""
+    return _key("source", sha256_hex, str(chunk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Contents:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.spool = Spool(node.settings.data_dir / "spool", node.settings.spool_max_bytes)
-        self.kept_leaves = LeafCache(node.settings.data_dir / "leaves")
+        self.kept_leaves = leaf_cache(node)
 
     async def close(self) -> None:
         await self.kept_leaves.close()
@@ -180,6 +184,15 @@ class Contents:
             return kept
         fresh = secrets.token_bytes(KEY_BYTES)
         return await self._node.db.transact(lambda tx: deliveries.add_pseudonym_key(tx, agreement.digest, fresh))
+
+
+def _key(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def leaf_cache(node: Node) -> LeafCache:
+    """Where a node keeps its leaf lists."""
+    return LeafCache(node.settings.data_dir / "leaves")
 
 
 def _open(path: str) -> BinaryIO:

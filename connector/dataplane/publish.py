@@ -6,6 +6,7 @@ that hand down what they demand (policies.md 2.6, rules 3 and 6). Our own connec
 """
 
 import asyncio
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from catalog.errors import NotPublishableError
 from catalog.messages import Service, dataset_body
 from catalog.model import Audience, Dataset
 from catalog.publish import Problem
+from connector.dataplane.content import leaf_cache, source_key
 from connector.dataplane.leaves import hash_leaves
-from connector.dataplane.profile import Profile, profile
+from connector.dataplane.profile import Fingerprint, Profile, profile
 from connector.dataplane.publication import Prepared, Publication, prepare
 from connector.dispatch.peers import root_of
 from connector.errors import RefusedError
@@ -90,6 +92,7 @@ async def publish(node: Node, publication: Publication, *, rdf: RdfWorker | None
     for agreement, error, decision in await _refusals(node, publication, found, prepared.dataset):
         await _record_refusal(node, publication, agreement, error, decision)
         raise error
+    await _hash_ahead(node, path, found, prepared)
     source = SourceFile(
         path=str(path),
         size=found.fingerprint.size,
@@ -203,6 +206,20 @@ async def _copies(node: Node, path: Path, found: Profile) -> list[Delivery]:
             if roots[delivery.chunk] == delivery.root:
                 same.append(delivery)
     return same
+
+
+async def _hash_ahead(node: Node, path: Path, found: Profile, prepared: Prepared) -> None:
+    """Hash what leaves as it is while its bytes are in the cache: the first delivery need not wait for that."""
+    if all(offer.transforms for offer in prepared.dataset.offers):
+        return
+    size, chunk = found.fingerprint.size, node.settings.chunk_bytes
+    source = await asyncio.to_thread(path.open, "rb")
+    try:
+        if Fingerprint.of(os.fstat(source.fileno())) == found.fingerprint:
+            key = source_key(found.sha256, chunk)
+            await leaf_cache(node).get(key, lambda: hash_leaves(source.fileno(), size, chunk))
+    finally:
+        source.close()
 
 
 async def _root(path: Path, size: int, chunk: int) -> str:

@@ -13,7 +13,6 @@ token of the protocol, because evidence is welcome when the transfer has ended a
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 import structlog
@@ -27,7 +26,6 @@ from connector.dataplane.stream import Sender
 from connector.errors import AuthenticationError, RefusedError, WeftError
 from connector.exchange.node import Node
 from connector.identity.data_tokens import make_data_token
-from connector.identity.tokens import SeenTokens
 from connector.store import transfer as transfers
 from connector.store.delivery import Delivery
 from contracts.machine import Role
@@ -38,8 +36,6 @@ _log = structlog.get_logger("weft.data")
 RECEIPT_LIMIT_BYTES = 64 * 1024
 # Deliveries whose consumer took the manifest: it owes receipts. Forgotten ones are only sent without the credit window.
 SEALED_MOST = 10_000
-# Failed authentications that are audited per minute; the rest are counted only, so that a stranger cannot fill our disk.
-AUDITED_PER_MINUTE = 60
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,8 +64,6 @@ class Pull:
         self._sender = Sender(node, self._gate)
         self._receipts = Receipts(node, self._contents)
         self._sealed: OrderedDict[str, None] = OrderedDict()
-        self._seen = SeenTokens()
-        self._minute, self._audited = 0, 0
 
     def answered(self, handler: Handler) -> Handler:
         """A handler whose refusals become answers."""
@@ -78,7 +72,7 @@ class Pull:
             try:
                 return await handler(request)
             except AuthenticationError as error:
-                await self._unauthenticated(request, error)
+                await self._node.door.refused(error, request.path, request.remote)
                 return problem(error)
             except DeniedError as error:
                 _log.info("data.denied", path=request.path, reason=error.code)
@@ -126,7 +120,7 @@ class Pull:
         try:
             consumer = self._gate.grant(pid, header).consumer
         except AuthenticationError:
-            consumer = (await self._node.identity.speaker(header)).participant
+            consumer = (await self._node.door.speaker(header)).participant
         body = await request.content.read(RECEIPT_LIMIT_BYTES)
         if not request.content.at_eof():
             raise RefusedError("message-too-large", limit=RECEIPT_LIMIT_BYTES)
@@ -136,9 +130,8 @@ class Pull:
     async def token(self, request: web.Request) -> web.StreamResponse:
         """The next data token (DSP forbids a second start message while STARTED)."""
         node, pid = self._node, request.match_info["pid"]
-        speaker = await node.identity.speaker(request.headers.get("Authorization"))
+        speaker = await node.door.reader(request.headers.get("Authorization"))
         now = node.clock.now()
-        self._seen.remember(speaker, now)
         transfer = await node.db.read(lambda tx: transfers.get(tx, pid))
         if transfer is None or transfer.role is not Role.PROVIDER or transfer.counterparty != speaker.participant:
             raise RefusedError("process-unknown", pid=pid)
@@ -157,23 +150,6 @@ class Pull:
         )
         body = {"access_token": text, "token_type": "Bearer", "expires_in": lifetime_s}
         return web.Response(body=orjson.dumps(body), content_type="application/json", headers=_PRIVATE)
-
-    async def _unauthenticated(self, request: web.Request, error: AuthenticationError) -> None:
-        """Count, log and (so many per minute) audit a failed authentication."""
-        node = self._node
-        node.counters.add("weft_requests_refused_total", reason=error.code)
-        _log.warning("authentication.refused", code=error.code, path=request.path, remote=request.remote)
-        minute = int(node.clock.monotonic() // 60)
-        if minute != self._minute:
-            self._minute, self._audited = minute, 0
-        if self._audited >= AUDITED_PER_MINUTE:
-            return
-        self._audited += 1
-        facts = {name: str(value)[:200] for name, value in error.facts.items()}
-        details: dict[str, Any] = {"path": request.path[:200], "remote": request.remote or "", "facts": facts}
-        await node.db.transact(
-            lambda tx: node.audit.append(tx, "authentication.refused", reason=error.code, details=details)
-        )
 
 
 _PRIVATE = {"Cache-Control": "private, no-store"}

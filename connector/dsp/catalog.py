@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import Field
 
 from catalog.messages import Service, catalog_error, catalog_text, dataset_root, service_text
-from connector.dsp.inbound import JSON, Inbound, catalog_answers
+from connector.dsp.inbound import JSON, Inbound, answering
 from connector.errors import RefusedError
 from connector.exchange.process import to_bytes
 from connector.store import catalog
@@ -67,14 +67,11 @@ def routes(inbound: Inbound, base: str) -> list[web.RouteDef]:
             raise RefusedError("dataset-unknown", dataset=dataset_id)
         return web.Response(body=dataset_root(found.parts(whole)), content_type=JSON)
 
+    def shown(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+        return answering(inbound, handler, lambda code, text: to_bytes(catalog_error(code, [text])))
+
     return [
-        web.post(f"{base}/catalog/request", _answering(page)),
-        web.get(f"{base}/catalog/request", _answering(page)),
-        web.get(f"{base}/catalog/datasets/{{id}}", _answering(one)),
+        web.post(f"{base}/catalog/request", shown(page)),
+        web.get(f"{base}/catalog/request", shown(page)),
+        web.get(f"{base}/catalog/datasets/{{id}}", shown(one)),
     ]
-
-
-def _answering(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    return catalog_answers(handler, lambda code, text: to_bytes(catalog_error(code, [text])))

@@ -16,7 +16,7 @@ from connector.errors import TABLE, AuthenticationError, RefusedError, WeftError
 from connector.exchange.node import Node
 from connector.exchange.process import Protocol, to_bytes
 from connector.exchange.receive import Incoming, Reply, receive, refusal
-from connector.identity.tokens import CLOCK_CODES, SeenTokens, Speaker
+from connector.identity.tokens import CLOCK_CODES, Speaker
 from contracts.errors import InvalidMessageError
 from contracts.messages import Message, read
 from policies.canonical import digest, parse_json
@@ -25,8 +25,6 @@ from policies.sentences import sentence
 
 _log = structlog.get_logger("weft.dsp")
 JSON = "application/json"
-# Failed authentications that are audited per minute; the rest are counted only, so that a stranger cannot fill our disk.
-AUDITED_PER_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +41,14 @@ class Inbound:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._seen = SeenTokens()
-        self._minute = 0
-        self._audited = 0
 
     async def speaker(self, request: web.Request) -> Speaker:
-        """Who sent this; raises AuthenticationError, after it is counted and audited."""
-        try:
-            speaker = await self.node.identity.speaker(request.headers.get("Authorization"))
-        except AuthenticationError as error:
-            await self.refused(request, error)
-            raise
-        for tell in self.node.heard:
-            tell(speaker.participant)
-        return speaker
+        """Who sent this; raises AuthenticationError."""
+        return await self.node.door.speaker(request.headers.get("Authorization"))
 
     async def reader(self, request: web.Request) -> Speaker:
         """Like `speaker`, for reads: the token is remembered in memory, so that it serves once."""
-        speaker = await self.speaker(request)
-        try:
-            self._seen.remember(speaker, self.node.clock.now())
-        except AuthenticationError as error:
-            await self.refused(request, error)
-            raise
-        return speaker
-
-    async def refused(self, request: web.Request, error: AuthenticationError) -> None:
-        """Count, log and (so many per minute) audit a failed authentication."""
-        node = self.node
-        node.counters.add("weft_requests_refused_total", reason=error.code)
-        _log.warning("authentication.refused", code=error.code, path=request.path, remote=request.remote)
-        minute = int(node.clock.monotonic() // 60)
-        if minute != self._minute:
-            self._minute, self._audited = minute, 0
-        if self._audited >= AUDITED_PER_MINUTE:
-            return
-        self._audited += 1
-        facts = {name: str(value)[:200] for name, value in error.facts.items()}
-        details: dict[str, Any] = {"path": request.path[:200], "remote": request.remote or "", "facts": facts}
-        await node.db.transact(
-            lambda tx: node.audit.append(tx, "authentication.refused", reason=error.code, details=details)
-        )
+        return await self.node.door.reader(request.headers.get("Authorization"))
 
     async def message(self, request: web.Request, route: Route) -> web.Response:
         """Answer one protocol message."""
@@ -99,12 +64,13 @@ class Inbound:
             incoming = Incoming(speaker, route.protocol, route.trigger(message), pid, message, digest(body))
             try:
                 reply = await self.node.db.transact(lambda tx: receive(tx, self.node, incoming))
-            except AuthenticationError as error:
-                await self.refused(request, error)
+            except AuthenticationError:
                 raise
             except WeftError as error:
                 reply = refusal(incoming, error.code, error.facts, TABLE[error.code].status)
         except (WeftError, JsonError, InvalidMessageError) as error:
+            if isinstance(error, AuthenticationError):
+                await self.node.door.refused(error, request.path, request.remote)
             reply = await self._unread(route, sender, pid, error)
         self.node.counters.received(route.protocol.name, trigger, reply.status)
         _log.info(
@@ -160,8 +126,10 @@ def explain(error: Exception) -> tuple[str, str, int]:
     raise error
 
 
-def catalog_answers(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], body: Callable[[str, str], bytes]
+def answering(
+    inbound: Inbound,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    body: Callable[[str, str], bytes],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Wrap a handler so that its errors become the body that its protocol wants."""
 
@@ -169,6 +137,8 @@ def catalog_answers(
         try:
             return await handler(request)
         except (WeftError, JsonError, InvalidMessageError) as error:
+            if isinstance(error, AuthenticationError):
+                await inbound.node.door.refused(error, request.path, request.remote)
             code, text, status = explain(error)
             return web.Response(status=status, body=body(code, text), content_type=JSON)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from catalog.messages import catalog_error
 from connector.dsp import catalog as catalog_routes
-from connector.dsp.inbound import JSON, Inbound, Route, catalog_answers
+from connector.dsp.inbound import JSON, Inbound, Route, answering
 from connector.errors import RefusedError
 from connector.exchange import seals
 from connector.exchange.node import Node
@@ -102,7 +102,7 @@ def _process(inbound: Inbound, protocol: Protocol[Any]) -> Any:
         unknown = "urn:uuid:00000000-0000-0000-0000-000000000000"
         return to_bytes(protocol.refusal(unknown, unknown, code, [text]))
 
-    return catalog_answers(handler, error)
+    return answering(inbound, handler, error)
 
 
 def _catalog_error(code: str, text: str) -> bytes:
@@ -122,7 +122,7 @@ def _document(inbound: Inbound, kind: str) -> Any:
             body=found.body, content_type=JSON, headers={"ETag": f'"{digest}"', "Cache-Control": "private, immutable"}
         )
 
-    return catalog_answers(handler, _catalog_error)
+    return answering(inbound, handler, _catalog_error)
 
 
 def _seals(inbound: Inbound) -> Any:
@@ -141,7 +141,7 @@ def _seals(inbound: Inbound) -> Any:
             raise RefusedError("agreement-unknown", agreement=digest[:100])
         return web.Response(body=to_bytes({"agreement": digest, "seals": found}), content_type=JSON)
 
-    return catalog_answers(handler, _catalog_error)
+    return answering(inbound, handler, _catalog_error)
 
 
 def _put_seal(inbound: Inbound) -> Any:
@@ -164,7 +164,7 @@ def _put_seal(inbound: Inbound) -> Any:
         await node.db.transact(work)
         return web.Response(status=204)
 
-    return catalog_answers(handler, _catalog_error)
+    return answering(inbound, handler, _catalog_error)
 
 
 def _versions(node: Node) -> Any:

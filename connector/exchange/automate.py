@@ -121,7 +121,7 @@ def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, agreed: Agreemen
 def begin(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> Transfer:
     """Queue our start with a fresh data address; tokens from before this moment are dead."""
     address = outgoing.fresh_address(node, transfer, now)
-    started = _with(tx, transfer, now, data_address=address, started=stamp(now), suspended_by="")
+    started = _with(tx, transfer, now, data_address=address, started=stamp(now), suspended_by="", reason="")
     outgoing.start(tx, node, started, now)
     return started
 

@@ -12,6 +12,7 @@ from typing import Any
 from connector.clock import Clock
 from connector.dispatch.guard import Guard
 from connector.dispatch.transport import Transport
+from connector.exchange.door import Door
 from connector.health import Counters
 from connector.identity.keys import KeyRing
 from connector.identity.source import MemberSource
@@ -66,6 +67,10 @@ class Node:
     plans: Plans = field(default_factory=Plans)
     # Told each time a member has spoken to us: it is reachable, so whatever waits for it need not wait longer.
     heard: list[Callable[[str], None]] = field(default_factory=list)
+    door: Door = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.door = Door(self)
 
     @property
     def base(self) -> str:

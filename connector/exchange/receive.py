@@ -312,7 +312,7 @@ def _start(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: date
     TRANSFER.machine.step(transfer.state, TransferTrigger.START, by)
     transfer_rules.resumable_by(transfer, by)
     transfer_rules.has_address(transfer, by, message.data_address)
-    changes: dict[str, Any] = {"suspended_by": "", "started": stamp(now)}
+    changes: dict[str, Any] = {"suspended_by": "", "reason": "", "started": stamp(now)}
     if message.data_address is not None and by is Role.PROVIDER:
         address = message.data_address.model_dump(by_alias=True, mode="json", exclude_none=True)
         node.guard.check(incoming.sender, message.data_address.url)

@@ -55,7 +55,7 @@ def acknowledge(
         changes["peer_pid"] = peer_pid
     trigger = protocol.triggers(pending.trigger)
     if pending.kind == "transfer" and trigger is TransferTrigger.START:
-        changes["suspended_by"] = ""
+        changes |= {"suspended_by": "", "reason": ""}
     refs = [f"message:{digest(pending.body)}"]
     moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, **changes)
     if pending.kind == "negotiation" and trigger in (Trigger.AGREEMENT, Trigger.VERIFICATION):

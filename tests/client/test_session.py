@@ -1,5 +1,6 @@
 """The way to the daemon: the key, errors as exceptions, repeats, streams that are taken up again."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -90,9 +91,8 @@ async def test_nobody_there_is_said_with_the_address_and_the_way_out():
 async def test_silence_is_not_waited_out():
     async with stubbed(timeout_s=0.1) as (stub, client):
 
-        async def sleep(request):
-            await request.content.wait_eof()
-            await request.loop.create_future()
+        async def sleep(_request):
+            await asyncio.sleep(5)
 
         stub.answers["GET", "/v1/status"] = sleep
         with pytest.raises(errors.NotReachableError, match="in time"):

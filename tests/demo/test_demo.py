@@ -81,7 +81,7 @@ def test_kept_connectors_answer_until_they_are_interrupted(tmp_path):
     )
     try:
         for line in demo.stdout:
-            if line.endswith(" deliveries\n"):  # the last of the commands to try
+            if line.endswith("s-zhengshu deliveries\n"):  # the last of the commands to try
                 break
         status = [sys.executable, "-m", "connector.cli.main", "-C", str(build / "p-steel"), "status", "--json"]
         answer = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True)
