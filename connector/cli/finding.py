@@ -45,17 +45,17 @@ async def show(ctx: typer.Context, participant: str, limit: int = LIST_LIMIT) ->
         await shell.listing(client.catalog(whom), _columns(shell), limit)
 
 
-async def check(ctx: typer.Context, participant: Annotated[str | None, Argument()] = None) -> int:
-    """Whether a catalog, ours by default, keeps the rules of publishing."""
+async def check(ctx: typer.Context) -> int:
+    """Whether our catalog keeps the rules of publishing (SHACL)."""
     shell: Shell = ctx.obj
     async with connect(shell) as client:
-        whom = await partner(client, participant, shell.lang) if participant else await client.participant()
-        answer = await client.session.send("POST", "/v1/catalog/check", {}, timeout_s=120)
+        found = await client.catalog_check()
     if shell.machine:
-        shell.data(answer)
-    else:
+        shell.data(found)
+        return Exit.DONE if found["valid"] else Exit.VERIFICATION
+    if found["problems"]:
         shell.list_(
-            answer["problems"],
+            found["problems"],
             [
                 Column("dataset", lambda row: row.get("dataset", "")),
                 Column("severity", lambda row: row.get("severity", "")),
@@ -63,20 +63,18 @@ async def check(ctx: typer.Context, participant: Annotated[str | None, Argument(
                 Column("problem", lambda row: row.get("message", "")),
             ],
         )
-        shell.tell("catalog-valid" if answer["valid"] else "catalog-invalid", participant=whom)
-    return Exit.DONE if answer["valid"] else Exit.VERIFICATION
+    shell.tell("catalog-valid" if found["valid"] else "catalog-invalid")
+    return Exit.DONE if found["valid"] else Exit.VERIFICATION
 
 
 async def export(
     ctx: typer.Context,
-    participant: Annotated[str | None, Argument()] = None,
     form: Annotated[Literal["turtle", "json-ld"], Option("--format")] = "turtle",
 ) -> None:
-    """A catalog, ours by default, as RDF (DCAT 3)."""
+    """Our catalog as RDF (DCAT 3)."""
     shell: Shell = ctx.obj
     async with connect(shell) as client:
-        whom = await partner(client, participant, shell.lang) if participant else None
-        data = await client.catalog_export(form, participant=whom)
+        data = await client.catalog_export(form)
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 

@@ -400,10 +400,14 @@ class Client:
             async for piece in answer.content.iter_any():
                 yield piece
 
-    async def catalog_export(self, form: str, *, participant: str | None = None) -> bytes:
-        """The catalog of one member, or all known ones, as `turtle` or `json-ld`."""
-        query = {"format": form, "participant": participant}
-        async with self.session.stream("GET", "/v1/catalog/export", query=query, timeout_s=300) as answer:
+    async def catalog_check(self) -> Mapping[str, Any]:
+        """Whether our catalog keeps the rules of publishing: `{valid, problems}`."""
+        answer: Mapping[str, Any] = await self.session.send("POST", "/v1/catalog/check", {}, timeout_s=120)
+        return answer
+
+    async def catalog_export(self, form: str = "turtle") -> bytes:
+        """Our catalog as RDF, `turtle` or `json-ld`."""
+        async with self.session.stream("GET", "/v1/catalog/export", query={"format": form}, timeout_s=300) as answer:
             return await answer.read()
 
     # -- inside ----------------------------------------------------------------------------------------------------------

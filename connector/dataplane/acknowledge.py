@@ -40,13 +40,13 @@ class Acknowledger:
         self._moved.set()
 
     async def run(self, remote: Remote, part: PartFile) -> None:
-        """Send receipts while bytes come, every so many bytes or seconds; one at a time, the newest state. Ends by cancellation.
+        """Send receipts while bytes come, every so many bytes or seconds; one at a time, the newest state. Ends with the last byte.
 
         A receipt that does not arrive is no matter: the next one makes it superfluous.
         """
         # What was verified before the connection broke is receipted first: the provider may be waiting for it.
-        while True:
-            if self._receipted < part.verified and not part.complete:
+        while not part.complete:
+            if self._receipted < part.verified:
                 verified = part.verified
                 with contextlib.suppress(UnreachableError, RemoteRefusal):
                     await self._send(remote, part.manifest, part.tree, verified)

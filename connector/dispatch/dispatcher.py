@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,7 @@ import orjson
 import structlog
 
 from connector.clock import micros
-from connector.dispatch.peers import speaks_weft
+from connector.dispatch.peers import Peers
 from connector.dispatch.schedule import pause_s
 from connector.dispatch.transport import Answer
 from connector.errors import WeftError
@@ -38,10 +39,14 @@ _log = structlog.get_logger("weft.dispatch")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the database says now: messages that may leave, messages that were overtaken, when to look again."""
+    """What the database says now: messages that may leave, messages that were overtaken, when to look again.
+
+    `held_back` is whether a message waits for another one of its process.
+    """
 
     ready: list[Outgoing]
     overtaken: list[str]
+    held_back: bool
     next_us: int | None
 
 
@@ -50,8 +55,11 @@ class Dispatcher:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._peers = Peers(node)
         self._wake = asyncio.Event()
-        self._processes: set[str] = set()
+        # Whether the end of a message under way wakes us: something waits for it. Else only a commit does.
+        self._look_again = False
+        self._processes: dict[str, str] = {}  # the message under way, by process
         self._destinations: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -95,33 +103,40 @@ class Dispatcher:
     async def _take_up(self) -> float | None:
         """Start sending what may leave; returns the seconds until something postponed is due, None for nothing."""
         now = self._node.clock.now()
-        found = await self._node.db.read(self._look)
+        self._look_again = True  # what ends while we look may free what we find
+        found = await self._node.db.read(partial(self._look, under_way=dict(self._processes)))
         if found.overtaken:
             await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
+            self._wake.set()
         limit = self._node.settings.concurrency_per_destination
+        held_back = found.held_back
         for message in found.ready:
             if message.process in self._processes or self._destinations[message.destination] >= limit:
+                held_back = True
                 continue
-            self._processes.add(message.process)
+            self._processes[message.process] = message.message
             self._destinations[message.destination] += 1
             task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        self._look_again = held_back
         return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
 
-    def _look(self, tx: Tx) -> _Found:
+    def _look(self, tx: Tx, under_way: Mapping[str, str]) -> _Found:
+        """What is due; a process with a message under way (by pid) is not judged before that one is settled."""
         now = self._node.clock.now()
         each = 2 * self._node.settings.concurrency_per_destination
         ready: list[Outgoing] = []
         overtaken: list[str] = []
+        held_back = False
         for message in outbox.due(tx, now, each):
-            if message.process in self._processes:
-                continue
-            if settle.may_leave(tx, message):
+            if message.process in under_way:
+                held_back |= under_way[message.process] != message.message
+            elif settle.may_leave(tx, message):
                 ready.append(message)
             else:
                 overtaken.append(message.message)
-        return _Found(ready, overtaken, outbox.next_time(tx, now))
+        return _Found(ready, overtaken, held_back, outbox.next_time(tx, now))
 
     async def _send_one(self, message: Outgoing) -> None:
         try:
@@ -130,16 +145,18 @@ class Dispatcher:
             raise
         except Exception as error:  # noqa: BLE001  a defect of ours must not stop the outbox: the message waits
             _log.error("message.failed", message=message.message, trigger=message.trigger, problem=repr(error))
+            self._look_again = True
             with contextlib.suppress(WeftError):
                 await self._postpone(message, repr(error))
         finally:
-            self._processes.discard(message.process)
+            del self._processes[message.process]
             self._destinations[message.destination] -= 1
-            self._wake.set()
+            if self._look_again:
+                self._wake.set()
 
     async def _attempt(self, message: Outgoing) -> None:
         node = self._node
-        if message.kind == "seal" and not await speaks_weft(node, message.destination):
+        if message.kind == "seal" and not await self._peers.speak_weft(message.destination):
             await node.db.transact(lambda tx: settle.overtaken(tx, [message.message]))
             return
         began = node.clock.monotonic()
@@ -213,6 +230,7 @@ class Dispatcher:
         wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, self._jitter.random())
         until_us = micros(now) + int(wait_s * 1e6)
         await node.db.transact(lambda tx: outbox.postpone(tx, message.message, until_us, problem[:500]))
+        self._look_again = True  # somebody has to set the timer
 
     def _tell(self, message: Outgoing, status: int, began: float, problem: str) -> None:
         """The canonical line of one attempt, and its count."""

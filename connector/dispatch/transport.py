@@ -172,13 +172,16 @@ class HttpDownload:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """See `Download`."""
-        pieces = self._response.content.iter_any()
+        # Buffer by buffer, as they came: joining what has piled up would copy every byte once more.
+        pieces = self._response.content.iter_chunks()
         while True:
             with _only_unreachable(self._url):
-                piece = await anext(pieces, b"")
-            if not piece:
-                return
-            yield piece
+                try:
+                    piece, _ = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+            if piece:
+                yield piece
 
 
 def client_tls(ca: Path | None) -> ssl.SSLContext | None:

@@ -53,9 +53,10 @@ async def request(
     `offer` is the @id of an offer of that dataset (its only one may be left out); `document` asks for other terms under that
     offer. Terms and transforms are fetched and their digests checked first. Raises RefusedError, UnreachableError.
     """
-    existing = await node.db.read(lambda tx: negotiations.by_idempotency(tx, idempotency))
-    if existing is not None:
-        return existing.pid
+    if idempotency:
+        existing = await node.db.read(lambda tx: negotiations.by_idempotency(tx, idempotency))
+        if existing is not None:
+            return existing.pid
     offered = await _offer_of(node, provider, dataset, offer or (str(document["@id"]) if document else ""))
     asked = {**(document or offered), "@type": "Offer", "@id": offered["@id"], "target": dataset, "assigner": provider}
     _check_offer(asked)

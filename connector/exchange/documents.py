@@ -43,6 +43,9 @@ async def fetch(node: Node, provider: str, policy: Mapping[str, Any]) -> None:
     plan = compile_policy(parsed)
     wanted += [("transforms", item) for action in (USE, DERIVE) for item in required_transforms(plan, action)]
 
+    if not wanted:
+        return
+
     def missing(tx: Tx) -> list[tuple[str, str]]:
         return [(folder, item) for folder, item in wanted if catalog.document(tx, item) is None]
 

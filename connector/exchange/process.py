@@ -51,6 +51,7 @@ class Protocol(Generic[P]):
     states: type[StrEnum]
     triggers: type[StrEnum]
     get: Callable[[Tx, str], P | None]
+    state: Callable[[Tx, str], str | None]
     save: Callable[[Tx, P, datetime], None]
     acknowledgement: Callable[[P], dict[str, object]]
     refusal: Callable[[str, str, str, list[str]], dict[str, object]]
@@ -63,6 +64,7 @@ NEGOTIATION: Protocol[Negotiation] = Protocol(
     states=negotiation_table.State,
     triggers=negotiation_table.Trigger,
     get=negotiations.get,
+    state=negotiations.state,
     save=negotiations.save,
     acknowledgement=negotiation_messages.acknowledgement,
     refusal=negotiation_messages.refusal,
@@ -74,6 +76,7 @@ TRANSFER: Protocol[Transfer] = Protocol(
     states=transfer_table.State,
     triggers=transfer_table.Trigger,
     get=transfers.get,
+    state=transfers.state,
     save=transfers.save,
     acknowledgement=transfer_messages.acknowledgement,
     refusal=transfer_messages.refusal,

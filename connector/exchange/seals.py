@@ -13,7 +13,6 @@ from contracts.errors import BrokenRuleError
 from contracts.signing import sign_document, verify_document
 from policies.canonical import JsonValue, digest_of
 from policies.enforcement import enforcement
-from policies.parse import parse_policy
 
 
 def put_ours(tx: Tx, node: Node, agreed: Agreement, now: datetime) -> bytes:
@@ -25,7 +24,7 @@ def put_ours(tx: Tx, node: Node, agreed: Agreement, now: datetime) -> bytes:
         agreed.digest,
         signatory=node.participant,
         signed_at=stamp(now),
-        enforcement=enforcement(parse_policy(agreed.document)),
+        enforcement=enforcement(node.plans.get(agreed.policy, agreed.document).policy),
     )
     signed = sign_document(document, kid=node.ring.kid("evidence"), sign=lambda data: node.ring.sign("evidence", data))
     body = to_bytes(signed)

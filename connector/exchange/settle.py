@@ -187,13 +187,11 @@ def may_leave(tx: Tx, pending: Outgoing) -> bool:
     """Whether the process is still in the state this message was written for."""
     if pending.kind == "seal":
         return True
-    process = PROTOCOLS[pending.kind].get(tx, pending.process)
-    if process is None:
-        return False
-    state = process.state
+    protocol = PROTOCOLS[pending.kind]
+    state = protocol.state(tx, pending.process)
     if pending.expects == outgoing.ANY:
-        return state not in PROTOCOLS[pending.kind].machine.terminal
-    return pending.expects == (state.value if state else "")
+        return state is not None and state not in protocol.machine.terminal
+    return state == pending.expects
 
 
 def overtaken(tx: Tx, messages: Sequence[str]) -> None:

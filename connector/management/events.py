@@ -74,11 +74,13 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
                 last = (await node.db.read(audit.latest))[0] - 1
             while not desk.closing:
                 woken.clear()
-                while records := await node.db.read(partial(audit.after, seq=last, limit=BATCH)):
-                    for record in records:
-                        last = record.seq
-                        if _wanted(str(record.record.get("type", "")), types):
-                            await _send(answer, str(record.record["type"]), views.record(record), record.seq)
+                records = await node.db.read(partial(audit.after, seq=last, limit=BATCH))
+                for record in records:
+                    last = record.seq
+                    if _wanted(str(record.record.get("type", "")), types):
+                        await _send(answer, str(record.record["type"]), views.record(record), record.seq)
+                if len(records) == BATCH:
+                    continue
                 while progress:
                     delivery, (verified, size) = progress.popitem()
                     await _send(

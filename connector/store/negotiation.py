@@ -35,6 +35,12 @@ def get(tx: Tx, pid: str) -> Negotiation | None:
     return _negotiation(row) if row else None
 
 
+def state(tx: Tx, pid: str) -> str | None:
+    """The state as it is stored, `""` for start; None when there is no such process."""
+    row = tx.one("negotiation.state", pid=pid)
+    return row["state"] if row else None
+
+
 def by_peer(tx: Tx, counterparty: str, peer_pid: str) -> Negotiation | None:
     row = tx.one("negotiation.by_peer", counterparty=counterparty, peer_pid=peer_pid)
     return _negotiation(row) if row else None

@@ -38,6 +38,12 @@ def get(tx: Tx, pid: str) -> Transfer | None:
     return _transfer(row) if row else None
 
 
+def state(tx: Tx, pid: str) -> str | None:
+    """The state as it is stored, `""` for start; None when there is no such process."""
+    row = tx.one("transfer.state", pid=pid)
+    return row["state"] if row else None
+
+
 def by_peer(tx: Tx, counterparty: str, peer_pid: str) -> Transfer | None:
     row = tx.one("transfer.by_peer", counterparty=counterparty, peer_pid=peer_pid)
     return _transfer(row) if row else None

@@ -285,3 +285,38 @@ async def test_what_needs_no_daemon(tmp_path, weft, files, monkeypatch):
     assert bad.code == Exit.VERIFICATION
     assert bad.json["items"][0]["valid"] is False
     assert bad.json["items"][0]["problems"]
+
+
+async def test_our_catalog_as_others_and_machines_see_it(pair, weft, files):
+    await published(weft, files, "free.json")
+    checked = await weft("p-steel", "catalog", "check")
+    assert (checked.code, checked.err) == (Exit.DONE, "Our catalog keeps the rules.\n")
+    shown = await weft("s-zhengshu", "catalog", "show", "p-steel", "--json")
+    assert [each["id"] for each in shown.json["items"]] == ["coils"]
+    assert shown.json["items"][0]["provider_name"] == {"zh": "p-steel", "en": "p-steel"}
+    assert (await weft("s-zhengshu", "catalog", "show", "nobody")).code == Exit.USAGE
+    reloaded = await weft("p-steel", "members", "reload", "--json")
+    assert (reloaded.json["changed"], reloaded.json["members"]) == (False, 2)
+    preview = await published(weft, files, "limited.json", "--dry-run", "--json")
+    assert preview.json["publishable"] is True
+    (files / "broken.json").write_text(
+        json.dumps({**FREE, "permission": [{"action": "odrl:nonsense"}]}), encoding="utf-8"
+    )
+    refused = await published(weft, files, "broken.json")
+    assert refused.code == Exit.USAGE
+    assert "This stops it: " in refused.err
+
+
+async def test_what_would_be_sent_is_told_and_not_sent(pair, weft, files):
+    await published(weft, files)
+    await weft("s-zhengshu", "catalog", "refresh")
+    told = await weft("s-zhengshu", "negotiate", "coils", "--dry-run")
+    assert "Nothing was sent." in told.err
+    rehearsed = await weft("s-zhengshu", "get", "coils", "--dry-run", "--json")
+    [row] = rehearsed.json["items"]
+    assert (row["accepted"], len(row["objections"])) == (False, 1)
+    accepted = await weft("s-zhengshu", "get", "coils", "--accept", row["digest"], "--dry-run", "--json")
+    assert accepted.json["items"][0]["accepted"] is True
+    assert (await weft("s-zhengshu", "negotiations", "--json")).json["items"] == []
+    assert (await weft("s-zhengshu", "get", "coils", "--accept", "nonsense")).code == Exit.USAGE
+    assert (await weft("s-zhengshu", "get", "nothing")).code == Exit.USAGE

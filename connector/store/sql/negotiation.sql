@@ -1,6 +1,9 @@
 -- name: get
 SELECT * FROM negotiation WHERE pid = :pid;
 
+-- name: state
+SELECT state FROM negotiation WHERE pid = :pid;
+
 -- name: by_peer
 SELECT * FROM negotiation WHERE counterparty = :counterparty AND peer_pid = :peer_pid;
 

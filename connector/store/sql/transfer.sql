@@ -1,6 +1,9 @@
 -- name: get
 SELECT * FROM transfer WHERE pid = :pid;
 
+-- name: state
+SELECT state FROM transfer WHERE pid = :pid;
+
 -- name: by_peer
 SELECT * FROM transfer WHERE counterparty = :counterparty AND peer_pid = :peer_pid;
 
