@@ -41,9 +41,8 @@ def freshness(shell: Shell, catalog: Freshness) -> str:
     """How old what we know of one catalog is, in a line."""
     who = shell.name(catalog.name, catalog.participant)
     at = shell.time(catalog.as_of.isoformat()) if catalog.as_of else "-"
-    return shell.word(
-        f"freshness.{catalog.state}", who=who, at=at, datasets=catalog.datasets, problem=catalog.problem or "-"
-    )
+    problem = shell.word("freshness.problem", problem=catalog.problem) if catalog.problem else ""
+    return shell.word(f"freshness.{catalog.state}", who=who, at=at, datasets=catalog.datasets, problem=problem)
 
 
 def config(ctx: typer.Context) -> None:

@@ -60,6 +60,11 @@ class Said:
         return sentence(f"client.{self.identifier}", lang, path=self.path, **self.values)
 
 
+def _limit(path: str, facts: Mapping[str, object], wanted: object) -> Said:
+    """A limit that does not cover what is wanted, or that the caller's terms say nothing about."""
+    return Said("constraint", path, {**facts, "wanted": wanted}) if wanted else Said("constraint-unasked", path, facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """An offer that was not accepted, and why. The best of several consents speaks: the one with the fewest objections."""
@@ -206,14 +211,14 @@ class Conditions:
             yield Said("unknown-term", first.path, facts)
         elif first.left == vocabulary.COUNT:
             if self.count is None or not _at_most(first) or int(first.right) < self.count:
-                yield Said("constraint", first.path, facts | {"wanted": self.count or "-"})
+                yield _limit(first.path, facts, self.count)
         elif first.left == vocabulary.DATE_TIME:
             if self.until is None or first.operator not in ("lt", "lteq") or _moment(first.right) < self.until:
-                yield Said("constraint", first.path, facts | {"wanted": self.until or "-"})
+                yield _limit(first.path, facts, self.until)
         elif permitted is None:
             yield Said("unknown-term", first.path, facts)
         elif not wanted or not wanted <= permitted:
-            yield Said("constraint", first.path, facts | {"wanted": ", ".join(sorted(wanted)) or "-"})
+            yield _limit(first.path, facts, ", ".join(sorted(wanted)))
 
     def _needed(self, left: str, participant: str) -> frozenset[str]:
         return {
