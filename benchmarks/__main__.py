@@ -58,7 +58,9 @@ def _say(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Weft against the bare machine.")
     parser.add_argument("names", nargs="*", choices=[[], *PARTS], metavar="name", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that the benchmarks run, measures nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: shows that the benchmarks run, measures nothing"
+    )
     given = parser.parse_args()
     asyncio.run(run(given.names or list(PARTS), TINY if given.quick else FULL))
 

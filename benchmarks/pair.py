@@ -74,7 +74,9 @@ def found(root: Path) -> dict[str, Path]:
 
 
 @asynccontextmanager
-async def daemons(root: Path, prepare: Callable[[Settings], Awaitable[None]] | None = None) -> AsyncIterator[tuple[Side, Side]]:
+async def daemons(
+    root: Path, prepare: Callable[[Settings], Awaitable[None]] | None = None
+) -> AsyncIterator[tuple[Side, Side]]:
     """Provider and consumer, serving; `prepare` fills the provider's store before it starts."""
     folders = found(root)
     if prepare is not None:
@@ -114,7 +116,9 @@ async def floors(root: Path) -> AsyncIterator[tuple[Bare, Bare, aiohttp.ClientSe
             (root / name).mkdir()
             running = await stack.enter_async_context(child(["-m", "benchmarks.floor", str(root / name)]))
             bare.append(Bare(running, f"http://127.0.0.1:{running.greeting}"))
-        http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), connector=aiohttp.TCPConnector(limit=0))
+        http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), connector=aiohttp.TCPConnector(limit=0)
+        )
         yield bare[0], bare[1], await stack.enter_async_context(http)
 
 

@@ -48,7 +48,9 @@ async def measure(root: Path, sizes: Sizes) -> list[Row]:
 
 def _row(what: str, size: int, ours: list[float], floor: list[float], limit: float, beside: tuple[str, ...]) -> Row:
     figure, baseline = size / median(ours) / GB, size / median(floor) / GB
-    return Row(what, f"{figure:.2f} GB/s", f"{baseline:.2f} GB/s", figure / baseline, limit, at_most=False, beside=beside)
+    return Row(
+        what, f"{figure:.2f} GB/s", f"{baseline:.2f} GB/s", figure / baseline, limit, at_most=False, beside=beside
+    )
 
 
 async def _agreement(consumer: Side) -> Agreement:

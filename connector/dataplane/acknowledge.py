@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from math import floor
 from typing import Any
 
 import orjson
 
+from connector.clock import moment
 from connector.dataplane.partfile import PartFile
 from connector.dataplane.receipts import record_final
 from connector.dataplane.remote import Remote, RemoteRefusal
@@ -22,14 +24,21 @@ from contracts.signing import sign_document
 
 # What the provider answers to a receipt that is behind one it has: its own last `seq` comes with it.
 OLD = "receipt-old"
+# After a receipt that did not arrive.
+PAUSE_S = 0.2
 
 
 class Acknowledger:
-    """Signs for one delivery. A receipt is durable here before it is sent, so that its number is never used twice."""
+    """Signs for one delivery.
+
+    Receipts under way are written nowhere here, only the final one is: what they prove is of use to the provider. Their
+    numbers go up with the time since the delivery began, so they go on rising after a restart without being remembered.
+    """
 
     def __init__(self, node: Node, delivery: Delivery) -> None:
         self._node = node
         self._id = delivery.id
+        self._began = moment(delivery.created)
         last = last_receipt(delivery)
         self._seq = last.seq if last is not None else 0
         self._receipted = 0
@@ -48,9 +57,11 @@ class Acknowledger:
         while not part.complete:
             if self._receipted < part.verified:
                 verified = part.verified
-                with contextlib.suppress(UnreachableError, RemoteRefusal):
-                    await self._send(remote, part.manifest, part.tree, verified)
+                try:
+                    await self._send(remote, part.manifest, part.tree)
                     self._receipted = verified
+                except (UnreachableError, RemoteRefusal):
+                    await asyncio.sleep(PAUSE_S)
             await self._due(part)
 
     async def final(self, part: PartFile) -> Delivery:
@@ -99,13 +110,8 @@ class Acknowledger:
                     self._moved.clear()
                     await self._moved.wait()
 
-    async def _send(self, remote: Remote, manifest: Manifest, tree: Frontier, verified: int) -> None:
+    async def _send(self, remote: Remote, manifest: Manifest, tree: Frontier) -> None:
         _, signed = self._signed(manifest, tree, rows=None)
-
-        def work(tx: Tx) -> None:
-            deliveries.save(tx, _current(tx, self._id), self._node.clock.now(), verified=verified, receipt=signed)
-
-        await self._node.db.transact(work)
         try:
             await remote.receipt(signed)
         except RemoteRefusal as error:
@@ -114,9 +120,9 @@ class Acknowledger:
             raise
 
     def _signed(self, manifest: Manifest, tree: Frontier, *, rows: int | None) -> tuple[Receipt, bytes]:
-        self._seq += 1
-        now = floor(self._node.clock.now().timestamp())
-        receipt = build_receipt(manifest, seq=self._seq, verified=tree, ts=now, rows=rows)
+        now = self._node.clock.now()
+        self._seq = max(self._seq + 1, (now - self._began) // timedelta(milliseconds=1))
+        receipt = build_receipt(manifest, seq=self._seq, verified=tree, ts=floor(now.timestamp()), rows=rows)
         return receipt, orjson.dumps(self._sign(receipt.document()))
 
     def _sign(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -361,7 +361,8 @@ class Fetch:
     async def _save(self, **changes: Any) -> None:
         def work(tx: Tx) -> Delivery:
             current = deliveries.get(tx, self._delivery.id) or self._delivery
-            return deliveries.save(tx, current, self._node.clock.now(), **changes)
+            verified = max(current.verified, self._delivery.verified)
+            return deliveries.save(tx, current, self._node.clock.now(), verified=verified, **changes)
 
         self._delivery = await self._node.db.transact(work)
 

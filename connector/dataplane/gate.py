@@ -20,6 +20,7 @@ import orjson
 
 from connector.clock import moment
 from connector.dataplane.content import Content, Contents, Wanted
+from connector.dataplane.standing import ENDED, DeniedError, Seen, look, only_one, standing
 from connector.dataplane.transforms.model import Transform, parse_transform
 from connector.dispatch.peers import root_of
 from connector.errors import AuthenticationError, RefusedError
@@ -43,31 +44,7 @@ from contracts.transfer.table import State, Trigger
 from policies.canonical import parse_json
 from policies.columns import format_list, parse_list
 from policies.decision import Decision, Outcome
-from policies.sentences import LANGUAGES, sentence
 from policies.vocabulary import COLUMNS, USE
-
-SUSPENDED = "transfer-suspended"
-NOT_IN_FORCE = "agreement-not-in-force"
-ENDED = "transfer-over"
-
-
-class DeniedError(RefusedError):
-    """The gate says no. `code` is the reason; facts `left_operand`, `rule` ("" where there is none), sentences `en`, `zh`."""
-
-    def __init__(self, reason: str, *, decision: Decision | None = None, agreement: str = "") -> None:
-        said = {
-            lang: decision.sentence(lang)
-            if decision is not None
-            else sentence(f"error.{reason}", lang, agreement=agreement)
-            for lang in LANGUAGES
-        }
-        super().__init__(
-            reason,
-            left_operand=(decision.left_operand if decision is not None else None) or "",
-            rule=(decision.rule if decision is not None else None) or "",
-            **said,
-        )
-        self.decision = decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +62,6 @@ class Judged:
     root: str
     delivery: Delivery | None
     draft: Manifest | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one snapshot says about a transfer of ours."""
-
-    transfer: Transfer
-    agreement: Agreement
-    deliveries: tuple[Delivery, ...]
-    listed: catalog.Listed | None
-    source: catalog.SourceFile | None
 
 
 def address_of(node: Node, pid: str) -> str:
@@ -154,7 +120,7 @@ class Gate:
         try:
             return await self._node.db.transact(lambda tx: self._reserve(tx, judged))
         except DeniedError as error:
-            seen = _Seen(judged.transfer, judged.agreement, (), None, None)
+            seen = Seen(judged.transfer, judged.agreement, (), None, None)
             await self._record_denial(seen, judged.columns, error)
             raise
 
@@ -182,7 +148,7 @@ class Gate:
         def work(tx: Tx) -> str:
             transfer = transfers.get(tx, pid)
             agreement = agreements.get(tx, transfer.agreement) if transfer is not None else None
-            return ENDED if transfer is None or agreement is None else _standing(transfer, agreement)
+            return ENDED if transfer is None or agreement is None else standing(transfer, agreement)
 
         return await self._node.db.read(work)
 
@@ -204,14 +170,14 @@ class Gate:
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
-    async def _look(self, given: Grant) -> _Seen:
+    async def _look(self, given: Grant) -> Seen:
         """The transfer of a token, if data may move under it."""
-        seen = await self._node.db.read(lambda tx: _seen(tx, given))
+        seen = await self._node.db.read(lambda tx: look(tx, given))
         if seen.transfer.state is not State.STARTED:
             # Look again in any case: the acknowledgement itself may have been recorded between the two.
             await self._node.db.transact(lambda tx: self._piggyback(tx, given))
-            seen = await self._node.db.read(lambda tx: _seen(tx, given))
-        if reason := _standing(seen.transfer, seen.agreement):
+            seen = await self._node.db.read(lambda tx: look(tx, given))
+        if reason := standing(seen.transfer, seen.agreement):
             error = DeniedError(reason, agreement=seen.agreement.digest)
             await self._record_denial(seen, None, error)
             raise error
@@ -233,7 +199,7 @@ class Gate:
         self._check_fresh(transfer, given)
         settle.acknowledge(tx, self._node, TRANSFER, transfer, pending, self._node.clock.now())
 
-    async def _decided(self, seen: _Seen, columns: tuple[str, ...] | None) -> tuple[Wanted, tuple[str, ...]]:
+    async def _decided(self, seen: Seen, columns: tuple[str, ...] | None) -> tuple[Wanted, tuple[str, ...]]:
         """What may leave, and the transforms its permission demands; raises DeniedError, recorded."""
         node, purpose = self._node, seen.transfer.purpose or None
         plan = plan_of(node, seen.agreement)
@@ -265,7 +231,7 @@ class Gate:
         )
         return await self._chosen(seen, wanted, decision, columns), transforms
 
-    async def _chosen(self, seen: _Seen, wanted: Wanted, decision: Decision, columns: tuple[str, ...] | None) -> Wanted:
+    async def _chosen(self, seen: Seen, wanted: Wanted, decision: Decision, columns: tuple[str, ...] | None) -> Wanted:
         """The columns that leave, in the dataset's order: those asked for, else those granted, else all."""
         chosen = columns if columns is not None else granted(plan_of(self._node, seen.agreement), decision).columns
         if chosen is None:
@@ -278,21 +244,21 @@ class Gate:
         ordered = tuple(name for name in wanted.leaving if name in chosen)
         return wanted if ordered == wanted.leaving else replace(wanted, columns=ordered)
 
-    async def _denied(self, seen: _Seen, columns: tuple[str, ...] | None, decision: Decision) -> DeniedError:
+    async def _denied(self, seen: Seen, columns: tuple[str, ...] | None, decision: Decision) -> DeniedError:
         error = DeniedError(decision.reason or "no-permission", decision=decision)
         await self._record_denial(seen, columns, error)
         return error
 
-    def _belongs(self, seen: _Seen, wanted: Wanted) -> Delivery | None:
+    def _belongs(self, seen: Seen, wanted: Wanted) -> Delivery | None:
         """The delivery a request belongs to; raises RefusedError when the count is spent on another one."""
         columns = format_list(wanted.columns) if wanted.columns is not None else ""
         for delivery in seen.deliveries:
             if delivery.version == wanted.version and delivery.columns == columns:
                 return delivery
-        _only_one(seen.deliveries)
+        only_one(seen.deliveries)
         return None
 
-    async def _draft(self, seen: _Seen, content: Content) -> tuple[str, Manifest]:
+    async def _draft(self, seen: Seen, content: Content) -> tuple[str, Manifest]:
         """Root and unsigned manifest of a content; its tree is hashed off the event loop and outside the transaction."""
         leaves = await self._contents.leaves(content)
         wanted, transfer = content.wanted, seen.transfer
@@ -324,7 +290,7 @@ class Gate:
         if draft is None:
             raise ValueError("a delivery that is reserved needs no second reservation")
         transfer = transfers.get(tx, judged.transfer.pid) or judged.transfer
-        if reason := _standing(transfer, agreement):
+        if reason := standing(transfer, agreement):
             raise DeniedError(reason, agreement=agreement.digest)
         wanted = judged.content.wanted
         columns = format_list(wanted.columns) if wanted.columns is not None else ""
@@ -332,7 +298,7 @@ class Gate:
         for delivery in earlier:
             if delivery.version == wanted.version and delivery.columns == columns:
                 return delivery  # another request was faster
-        _only_one(earlier)
+        only_one(earlier)
         if len(earlier) != draft.epoch:
             raise RefusedError("delivery-raced", transfer=transfer.pid)
         purpose = transfer.purpose or None
@@ -387,13 +353,13 @@ class Gate:
 
     # -- records ---------------------------------------------------------------------------------------------------
 
-    async def _record_denial(self, seen: _Seen, columns: tuple[str, ...] | None, error: DeniedError) -> None:
+    async def _record_denial(self, seen: Seen, columns: tuple[str, ...] | None, error: DeniedError) -> None:
         details = _details("gate", seen.transfer, columns)
         if error.decision is not None:
             details["decision"] = error.decision.to_dict()
         await self._record_refusal(seen, error.code, details)
 
-    async def _record_refusal(self, seen: _Seen, reason: str, details: dict[str, Any]) -> None:
+    async def _record_refusal(self, seen: Seen, reason: str, details: dict[str, Any]) -> None:
         node, transfer, agreement = self._node, seen.transfer, seen.agreement
         node.counters.add("weft_decisions_total", outcome=Outcome.DENY.value)
         await node.db.transact(
@@ -409,45 +375,6 @@ class Gate:
                 details={"at": "gate", "transfer": transfer.pid} | details,
             )
         )
-
-
-def _seen(tx: Tx, given: Grant) -> _Seen:
-    """One snapshot; raises RefusedError and AuthenticationError for a token that does not fit what we know."""
-    transfer = transfers.get(tx, given.transfer)
-    if transfer is None or transfer.role is not Role.PROVIDER:
-        raise RefusedError("process-unknown", pid=given.transfer)
-    if given.consumer != transfer.counterparty or given.agreement != transfer.agreement:
-        raise AuthenticationError("token-audience", expected=transfer.counterparty, found=given.consumer)
-    agreement = agreements.get(tx, transfer.agreement)
-    if agreement is None:
-        raise RefusedError("agreement-unknown", agreement=transfer.agreement)
-    return _Seen(
-        transfer,
-        agreement,
-        tuple(deliveries.of_transfer(tx, transfer.pid)),
-        catalog.dataset(tx, transfer.dataset),
-        catalog.source(tx, transfer.dataset),
-    )
-
-
-def _standing(transfer: Transfer, agreement: Agreement) -> str:
-    """Why data may not move under a transfer, "" when it may. Our own intent counts from its commit, not from its ACK."""
-    if transfer.state in TRANSFER.machine.terminal or transfer.code:
-        return transfer.code if transfer.code in _OWN_REASONS else ENDED
-    if transfer.suspended_by or transfer.state is not State.STARTED:
-        return SUSPENDED
-    return "" if agreement.in_force else NOT_IN_FORCE
-
-
-# Codes of an ended transfer that are told as they are: the closed list of policies.md 6.1.
-_OWN_REASONS = frozenset({"stopped-by-provider"})
-
-
-def _only_one(earlier: tuple[Delivery, ...] | list[Delivery]) -> None:
-    """Under a count a transfer has one delivery: other columns or another version need a new transfer (policies.md 2.6)."""
-    for delivery in earlier:
-        if delivery.counted:
-            raise RefusedError("delivery-differs", transfer=delivery.transfer, columns=delivery.columns or "*")
 
 
 def _not_granted(decision: Decision, columns: tuple[str, ...]) -> Decision:

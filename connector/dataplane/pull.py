@@ -19,9 +19,10 @@ import structlog
 from aiohttp import web
 
 from connector.dataplane.content import Contents
-from connector.dataplane.gate import DeniedError, Gate, Judged, address_of
+from connector.dataplane.gate import Gate, Judged, address_of
 from connector.dataplane.http import part, problem, repr_digest
 from connector.dataplane.receipts import Receipts
+from connector.dataplane.standing import DeniedError
 from connector.dataplane.stream import Sender
 from connector.errors import AuthenticationError, RefusedError, WeftError
 from connector.exchange.node import Node
@@ -61,8 +62,8 @@ class Pull:
         self._node = node
         self._contents = Contents(node)
         self._gate = Gate(node, self._contents)
-        self._sender = Sender(node, self._gate)
         self._receipts = Receipts(node, self._contents)
+        self._sender = Sender(node, self._gate, self._receipts)
         self._sealed: OrderedDict[str, None] = OrderedDict()
 
     def answered(self, handler: Handler) -> Handler:

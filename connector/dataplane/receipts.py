@@ -26,8 +26,8 @@ from policies.canonical import JsonValue, parse_json
 from policies.errors import JsonError
 
 DEPTH = 8
-# Trees of deliveries under way, so that each receipt hashes only what is new.
-TREES = 256
+# Deliveries under way whose last receipt is in memory; of one that falls out, the durable one counts.
+UNDER_WAY = 1024
 TS_MOST = 253_402_300_799  # the last second of the year 9999
 
 
@@ -43,13 +43,47 @@ class Acknowledgement:
         return {"seq": self.seq, "upto": self.upto, "final": self.final}
 
 
+@dataclass(slots=True)
+class _Under:
+    """What is known of the receipts of a delivery under way; `kept` bytes are covered by the receipt in the database."""
+
+    last: Receipt
+    tree: Frontier
+    kept: int
+
+
 class Receipts:
-    """Takes receipts for the deliveries of one node."""
+    """Takes receipts for the deliveries of one node.
+
+    Every receipt counts at once for the credit window. It is made durable when it covers half a window more than the last
+    durable one, and when it is final: a crash of ours loses the proof of half a window at most, and a commit for each
+    receipt would slow the delivery that it proves.
+    """
 
     def __init__(self, node: Node, contents: Contents) -> None:
         self._node = node
         self._contents = contents
-        self._trees: OrderedDict[str, Frontier] = OrderedDict()
+        self._under: OrderedDict[str, _Under] = OrderedDict()
+        self._waiting: dict[str, list[asyncio.Event]] = {}
+
+    def reach(self, delivery: Delivery) -> int:
+        """Bytes of a delivery that receipts cover."""
+        under = self._under.get(delivery.id)
+        return max(delivery.verified, under.last.bytes if under is not None else 0)
+
+    async def wait(self, delivery: Delivery, least: int, timeout_s: float) -> None:
+        """Wait until receipts cover at least so many bytes; raises TimeoutError."""
+        moved = asyncio.Event()
+        self._waiting.setdefault(delivery.id, []).append(moved)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.reach(delivery) < least:
+                    moved.clear()
+                    await moved.wait()
+        finally:
+            self._waiting[delivery.id].remove(moved)
+            if not self._waiting[delivery.id]:
+                del self._waiting[delivery.id]
 
     async def accept(self, pid: str, consumer: str, body: bytes) -> Acknowledgement:
         """Take a receipt of this consumer about a delivery of transfer `pid`.
@@ -65,16 +99,34 @@ class Receipts:
         except (JsonError, ContractError) as error:
             raise RefusedError("receipt-invalid", problem=str(error)) from error
         delivery = await self._node.db.read(lambda tx: _delivery(tx, pid, consumer, receipt.epoch))
-        before = _last(delivery)
+        before = self._before(delivery)
         if delivery.state is State.RECEIVED and before is not None:
             return Acknowledgement(before.seq, before.upto, final=True)
+        _newer(receipt, before)
         manifest = _manifest(delivery)
-        if before is not None and (receipt.seq <= before.seq or receipt.upto < before.upto):
-            raise RefusedError("receipt-old", seq=before.seq, upto=before.upto)
-        await self._check(receipt, manifest, delivery, before)
-        return await self._node.db.transact(
-            lambda tx: self._keep(tx, delivery, receipt, manifest, orjson.dumps(signed))
-        )
+        tree = await self._check(receipt, manifest, delivery, before)
+        _newer(receipt, self._before(delivery))  # another one may have come meanwhile
+        under = self._under.pop(delivery.id, None)
+        kept = under.kept if under is not None else delivery.verified
+        self._under[delivery.id] = _Under(receipt, tree, kept)
+        while len(self._under) > UNDER_WAY:
+            self._under.popitem(last=False)
+        for moved in self._waiting.get(delivery.id, ()):
+            moved.set()
+        final = receipt.final(manifest)
+        if final or receipt.bytes - kept >= self._node.settings.credit_window_bytes // 2:
+            self._under[delivery.id].kept = receipt.bytes
+            await self._node.db.transact(
+                lambda tx: self._keep(tx, delivery.id, receipt, manifest, orjson.dumps(signed))
+            )
+        if final:
+            del self._under[delivery.id]
+        return Acknowledgement(receipt.seq, receipt.upto, final=final)
+
+    def _before(self, delivery: Delivery) -> Receipt | None:
+        """The newest receipt of a delivery."""
+        under = self._under.get(delivery.id)
+        return under.last if under is not None else _last(delivery)
 
     def _verified(self, signed: dict[str, JsonValue], consumer: str) -> dict[str, Any]:
         """The document, signed by an evidence key of the consumer that was valid when it says it signed."""
@@ -86,45 +138,33 @@ class Receipts:
         verify = members.verifier(consumer, "evidence", datetime.fromtimestamp(ts, UTC))
         return verify_document(signed, verify=verify, typ="rc/1")
 
-    async def _check(self, receipt: Receipt, manifest: Manifest, delivery: Delivery, before: Receipt | None) -> None:
+    async def _check(
+        self, receipt: Receipt, manifest: Manifest, delivery: Delivery, before: Receipt | None
+    ) -> Frontier:
+        """The tree over the chunks that a receipt covers; what earlier ones covered is not hashed again."""
         leaves = await self._contents.kept_leaves.of_root(delivery.root)
         if leaves is None:
             raise RefusedError("leaves-gone", delivery=delivery.id)
-        known = self._trees.get(delivery.id)
+        under = self._under.get(delivery.id)
+        known = under.tree if under is not None else None
         try:
-            tree = await asyncio.to_thread(
+            return await asyncio.to_thread(
                 lambda: check_receipt(receipt, manifest, unpack_leaves(leaves), before, known=known)
             )
         except ContractError as error:
             raise RefusedError("receipt-invalid", problem=str(error)) from error
-        self._trees[delivery.id] = tree
-        self._trees.move_to_end(delivery.id)
-        while len(self._trees) > TREES:
-            self._trees.popitem(last=False)
 
-    def _keep(self, tx: Tx, checked: Delivery, receipt: Receipt, manifest: Manifest, signed: bytes) -> Acknowledgement:
-        node, now = self._node, self._node.clock.now()
-        delivery = deliveries.get(tx, checked.id) or checked
-        if delivery.receipt != checked.receipt:
-            before = _last(delivery)
-            if delivery.state is State.RECEIVED and before is not None:
-                return Acknowledgement(before.seq, before.upto, final=True)
-            if before is not None and receipt.seq <= before.seq:
-                raise RefusedError("receipt-old", seq=before.seq, upto=before.upto)
+    def _keep(self, tx: Tx, identifier: str, receipt: Receipt, manifest: Manifest, signed: bytes) -> None:
+        node = self._node
+        delivery = deliveries.get(tx, identifier)
+        if delivery is None or delivery.state is State.RECEIVED or delivery.verified > receipt.bytes:
+            return
         final = receipt.final(manifest)
-        deliveries.save(
-            tx,
-            delivery,
-            now,
-            state=State.RECEIVED if final else delivery.state,
-            verified=receipt.bytes,
-            receipt=signed,
-        )
+        state = State.RECEIVED if final else delivery.state
+        deliveries.save(tx, delivery, node.clock.now(), state=state, verified=receipt.bytes, receipt=signed)
         if final:
             record_final(tx, node, delivery, receipt, manifest, "receipt.received")
             node.counters.add("weft_deliveries_total", role=Role.PROVIDER.value, result="received")
-            self._trees.pop(delivery.id, None)
-        return Acknowledgement(receipt.seq, receipt.upto, final=final)
 
 
 def record_final(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manifest: Manifest, type_: str) -> None:
@@ -166,6 +206,11 @@ def _delivery(tx: Tx, pid: str, consumer: str, epoch: int) -> Delivery:
         if delivery.epoch == epoch and delivery.role is Role.PROVIDER and delivery.counterparty == consumer:
             return delivery
     raise RefusedError("delivery-not-reserved", transfer=pid)
+
+
+def _newer(receipt: Receipt, before: Receipt | None) -> None:
+    if before is not None and (receipt.seq <= before.seq or receipt.upto < before.upto):
+        raise RefusedError("receipt-old", seq=before.seq, upto=before.upto)
 
 
 def _manifest(delivery: Delivery) -> Manifest:

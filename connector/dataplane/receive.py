@@ -33,12 +33,17 @@ class Receiver:
         self._node = node
         self._listeners: list[Progress] = [progress] if progress is not None else []
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._verified: dict[str, int] = {}
         self._slots = asyncio.Semaphore(node.settings.downloads)
 
     def listen(self, progress: Progress) -> Callable[[], None]:
         """Call `progress` on the event loop after every verified batch; returns how to stop it."""
         self._listeners.append(progress)
         return lambda: self._listeners.remove(progress)
+
+    def verified(self, delivery: Delivery) -> int:
+        """Bytes of a delivery that hold now; the store learns them when it rests or ends."""
+        return max(delivery.verified, self._verified.get(delivery.id, 0))
 
     async def start(self, transfer: str, *, columns: tuple[str, ...] | None = None, idempotency: str = "") -> str:
         """Fetch the data of a transfer of ours, of these columns (None: all that are granted); returns the delivery's id.
@@ -116,10 +121,12 @@ class Receiver:
 
     def _ended(self, delivery: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[delivery]
+        self._verified.pop(delivery, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # It stays unfinished in the store, so that the next start tries again.
             _log.error("delivery.broken", delivery=delivery, exc_info=error)
 
     def _tell(self, delivery: str, verified: int, total: int) -> None:
+        self._verified[delivery] = verified
         for listener in tuple(self._listeners):
             listener(delivery, verified, total)

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from connector.dataplane.gate import Gate, Judged
 from connector.dataplane.http import Part
+from connector.dataplane.receipts import Receipts
 from connector.dataplane.watch import watch
 from connector.errors import StoreError
 from connector.exchange.node import Node
-from connector.store import delivery as deliveries
 from connector.store.delivery import Delivery
 
 _log = structlog.get_logger("weft.data")
@@ -37,9 +37,10 @@ class _CutError(Exception):
 class Sender:
     """Sends what the gate has let through, for one node."""
 
-    def __init__(self, node: Node, gate: Gate) -> None:
+    def __init__(self, node: Node, gate: Gate, receipts: Receipts) -> None:
         self._node = node
         self._gate = gate
+        self._receipts = receipts
 
     async def send(
         self,
@@ -61,7 +62,7 @@ class Sender:
                 await self._gate.release(delivery)
             response.content_length = part.end - part.start
             await response.prepare(request)
-            running = _Running(self._node, self._gate, request, judged, delivery, changed)
+            running = _Running(self._node, self._gate, self._receipts, request, judged, delivery, changed)
             try:
                 for start, end in _slices(part, self._step(request)):
                     if sealed:
@@ -111,16 +112,23 @@ class _Running:
     """One response under way."""
 
     def __init__(
-        self, node: Node, gate: Gate, request: web.Request, judged: Judged, delivery: Delivery, changed: asyncio.Event
+        self,
+        node: Node,
+        gate: Gate,
+        receipts: Receipts,
+        request: web.Request,
+        judged: Judged,
+        delivery: Delivery,
+        changed: asyncio.Event,
     ) -> None:
         self._node = node
         self._gate = gate
+        self._receipts = receipts
         self._request = request
         self._judged = judged
         self._delivery = delivery
         self._changed = changed
         self._checked = node.clock.monotonic()
-        self._receipted = delivery.verified
 
     async def slice(self, start: int, end: int) -> None:
         """Send one slice; raises _CutError within a second of a reason to stop, ConnectionError when the reader is gone."""
@@ -147,22 +155,13 @@ class _Running:
 
     async def credit(self, end: int) -> None:
         """Wait until byte `end` is within the window of what was receipted; a reader that never signs is let go."""
-        window, delivery = self._node.settings.credit_window_bytes, self._delivery
-        if end - self._receipted <= window:
-            return
-        with watch(self._node.db, deliveries.topic(delivery.id)) as receipted:
+        settings = self._node.settings
+        least = end - settings.credit_window_bytes
+        if self._receipts.reach(self._delivery) < least:
             try:
-                async with asyncio.timeout(self._node.settings.data_timeout_s):
-                    while end - await self._receipted_now() > window:
-                        receipted.clear()
-                        await receipted.wait()
+                await self._receipts.wait(self._delivery, least, settings.data_timeout_s)
             except TimeoutError:
                 raise _CutError("receipts-missing") from None
-
-    async def _receipted_now(self) -> int:
-        current = await self._node.db.read(lambda tx: deliveries.get(tx, self._delivery.id))
-        self._receipted = current.verified if current is not None else 0
-        return self._receipted
 
     async def _check(self) -> None:
         """Look at the transfer when it changed, and at the policy once a second."""

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -37,17 +37,17 @@ AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 _log = structlog.get_logger("weft.dispatch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Found:
-    """What the database says now: messages that may leave, messages that were overtaken, when to look again.
+    """What the database says now: messages that may leave, those that were overtaken, when to look again.
 
-    `held_back` is whether a message waits for another one of its process.
+    `held_back` is whether something is due that has to wait for a message under way.
     """
 
-    ready: list[Outgoing]
-    overtaken: list[str]
-    held_back: bool
     next_us: int | None
+    ready: list[Outgoing] = field(default_factory=list)
+    overtaken: list[str] = field(default_factory=list)
+    held_back: bool = False
 
 
 class Dispatcher:
@@ -104,39 +104,40 @@ class Dispatcher:
         """Start sending what may leave; returns the seconds until something postponed is due, None for nothing."""
         now = self._node.clock.now()
         self._look_again = True  # what ends while we look may free what we find
-        found = await self._node.db.read(partial(self._look, under_way=dict(self._processes)))
+        found = await self._node.db.read(
+            partial(self._look, under_way=dict(self._processes), busy=Counter(self._destinations))
+        )
         if found.overtaken:
             await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
             self._wake.set()
-        limit = self._node.settings.concurrency_per_destination
-        held_back = found.held_back
         for message in found.ready:
-            if message.process in self._processes or self._destinations[message.destination] >= limit:
-                held_back = True
-                continue
             self._processes[message.process] = message.message
             self._destinations[message.destination] += 1
             task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._look_again = held_back
+        self._look_again = found.held_back
         return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
 
-    def _look(self, tx: Tx, under_way: Mapping[str, str]) -> _Found:
-        """What is due; a process with a message under way (by pid) is not judged before that one is settled."""
-        now = self._node.clock.now()
-        each = 2 * self._node.settings.concurrency_per_destination
-        ready: list[Outgoing] = []
-        overtaken: list[str] = []
-        held_back = False
-        for message in outbox.due(tx, now, each):
-            if message.process in under_way:
-                held_back |= under_way[message.process] != message.message
-            elif settle.may_leave(tx, message):
-                ready.append(message)
-            else:
-                overtaken.append(message.message)
-        return _Found(ready, overtaken, held_back, outbox.next_time(tx, now))
+    def _look(self, tx: Tx, under_way: dict[str, str], busy: Counter[str]) -> _Found:
+        """What may leave beside what is under way: message by process, and how many to each destination.
+
+        A process with a message under way is not judged before that one is settled.
+        """
+        now, limit = self._node.clock.now(), self._node.settings.concurrency_per_destination
+        found = _Found(next_us=outbox.next_time(tx, now))
+        for waiting in outbox.due(tx, now, 2 * limit):
+            if waiting.process in under_way or busy[waiting.destination] >= limit:
+                found.held_back |= under_way.get(waiting.process) != waiting.message
+                continue
+            message = outbox.get(tx, waiting.message)
+            if message is None or not settle.may_leave(tx, message):
+                found.overtaken.append(waiting.message)
+                continue
+            found.ready.append(message)
+            under_way[message.process] = message.message
+            busy[message.destination] += 1
+        return found
 
     async def _send_one(self, message: Outgoing) -> None:
         try:

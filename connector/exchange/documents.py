@@ -14,9 +14,8 @@ from connector.exchange.node import Node
 from connector.store import catalog
 from connector.store.database import Tx
 from policies.canonical import digest
-from policies.compile import compile_policy
+from policies.compare import policy_digest
 from policies.facts import required_transforms, terms_digests
-from policies.parse import parse_policy
 from policies.vocabulary import DERIVE, USE
 
 LIMIT_BYTES = 1024 * 1024
@@ -38,11 +37,9 @@ async def get(node: Node, participant: str, url: str, *, limit_bytes: int = LIMI
 
 async def fetch(node: Node, provider: str, policy: Mapping[str, Any]) -> None:
     """Fetch and keep every document the policy names and we do not hold; raises RefusedError `document-differs`."""
-    parsed = parse_policy(policy)
-    wanted = [("terms", item) for item in terms_digests(parsed)]
-    plan = compile_policy(parsed)
+    plan = node.plans.get(policy_digest(policy), policy)
+    wanted = [("terms", item) for item in terms_digests(plan.policy)]
     wanted += [("transforms", item) for action in (USE, DERIVE) for item in required_transforms(plan, action)]
-
     if not wanted:
         return
 

@@ -266,6 +266,7 @@ def _verification(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiati
 def _finalized(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
     finalized: Negotiation = _moved(tx, node, incoming, negotiation, now)
     agreements.enforce(tx, finalized.agreement, now)
+    settle.send_seal(tx, node, finalized, now)
     return finalized
 
 

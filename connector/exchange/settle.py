@@ -58,12 +58,13 @@ def acknowledge(
         changes |= {"suspended_by": "", "reason": ""}
     refs = [f"message:{digest(pending.body)}"]
     moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, **changes)
-    if pending.kind == "negotiation" and trigger in (Trigger.AGREEMENT, Trigger.VERIFICATION):
-        _send_seal(tx, node, moved, now)
+    if pending.kind == "negotiation" and trigger is Trigger.FINALIZED:
+        send_seal(tx, node, moved, now)
     return moved
 
 
-def _send_seal(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
+def send_seal(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
+    """Seal the agreement of a finalized negotiation: no seal stands in the way of a message, none on what never came to be."""
     agreed = agreements.get(tx, negotiation.agreement)
     if agreed is not None:
         body = seals.put_ours(tx, node, agreed, now)

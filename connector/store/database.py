@@ -14,7 +14,6 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,11 +106,9 @@ class Database:
         self._statements = queries.load()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="weft-read")
+        self._questions: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self.groups = 0
         self.functions = 0
 
@@ -119,38 +116,51 @@ class Database:
         """Open, migrate and start the writer; raises StoreError when the file is newer or cannot be used."""
         self._loop = asyncio.get_running_loop()
         connection = await self._loop.run_in_executor(None, self._open_writer)
-        self._thread = threading.Thread(target=self._write, args=(connection,), name="weft-write", daemon=True)
-        self._thread.start()
+        writer = threading.Thread(target=self._write, args=(connection,), name="weft-write", daemon=True)
+        readers = [threading.Thread(target=self._serve, name="weft-read", daemon=True) for _ in range(READERS)]
+        self._threads = [writer, *readers]
+        for thread in self._threads:
+            thread.start()
 
     async def close(self) -> None:
         """Finish what was handed over and close every connection."""
-        if self._thread is not None:
+        threads, self._threads = self._threads, []
+        if threads:
             self._jobs.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-            self._thread = None
-        self._pool.shutdown(wait=True)
-        for reader in self._readers:
-            reader.close()
-        self._readers.clear()
+            for _ in range(READERS):
+                self._questions.put(None)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
 
     def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` on the event loop after each commit that woke `topic`; returns how to stop it."""
         self._subscribers.setdefault(topic, []).append(callback)
-        return lambda: self._subscribers[topic].remove(callback)
+
+        def stop() -> None:
+            waiting = self._subscribers[topic]
+            waiting.remove(callback)
+            if not waiting:  # topics are named after processes: they must not pile up
+                del self._subscribers[topic]
+
+        return stop
 
     async def transact(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction and return its result once it is durable."""
-        if self._loop is None or self._thread is None:
-            raise StoreError("database-closed", path=str(self.path))
-        job = _Job(work, self._loop.create_future())
-        self._jobs.put(job)
         # Shielded: whoever stops waiting does not undo what the writer has begun.
-        result: T = await asyncio.shield(job.future)
+        result: T = await asyncio.shield(self._handed_to(self._jobs, work))
         return result
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a snapshot, beside the writer. It must not change anything: the connection is read-only."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+        result: T = await self._handed_to(self._questions, work)
+        return result
+
+    def _handed_to(self, waiting: "queue.SimpleQueue[_Job | None]", work: Callable[[Tx], Any]) -> "asyncio.Future[Any]":
+        if self._loop is None or not self._threads:
+            raise StoreError("database-closed", path=str(self.path))
+        job = _Job(work, self._loop.create_future())
+        waiting.put(job)
+        return job.future
 
     # -- threads ---------------------------------------------------------------------------------------------------
 
@@ -172,6 +182,8 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA foreign_keys = ON")
+            # What a savepoint may have to undo stays in memory: as a file it costs a create and an unlink per commit.
+            connection.execute("PRAGMA temp_store = MEMORY")
             if self._max_pages is not None:
                 connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
             migrate(connection, str(self.path))
@@ -179,16 +191,24 @@ class Database:
             raise StoreError("database-unusable", path=str(self.path), cause=str(error)) from error
         return connection
 
-    def _read(self, work: Callable[[Tx], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect(read_only=True)
-            self._readers.append(connection)
-        connection.execute("BEGIN")
-        try:
-            return work(Tx(connection, self._statements))
-        finally:
-            connection.execute("COMMIT")
+    def _serve(self) -> None:
+        """One reader: takes questions as they come, each on a snapshot of its own."""
+        connection: sqlite3.Connection | None = None
+        while (job := self._questions.get()) is not None:
+            try:
+                if connection is None:
+                    connection = self._connect(read_only=True)
+                connection.execute("BEGIN")
+                try:
+                    job.result = job.work(Tx(connection, self._statements))
+                finally:
+                    connection.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001  it is the answer
+                job.error = error
+            self._answer([job], set())
+            del job  # a thread that waits must hold nothing of what it has answered
+        if connection is not None:
+            connection.close()
 
     def _write(self, connection: sqlite3.Connection) -> None:
         running = True

@@ -31,6 +31,15 @@ class Outgoing:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that is due, as much of it as decides whose turn it is."""
+
+    message: str
+    process: str
+    destination: str
+
+
 def _outgoing(row: Row) -> Outgoing:
     return Outgoing(
         message=row["message"],
@@ -68,9 +77,10 @@ def add(tx: Tx, outgoing: Outgoing, now: datetime) -> None:
     tx.wake(TOPIC)
 
 
-def due(tx: Tx, now: datetime, each: int) -> list[Outgoing]:
-    """What may leave now, oldest first, at most `each` for a destination."""
-    return [_outgoing(row) for row in tx.all("outbox.due", now_us=micros(now), each=each)]
+def due(tx: Tx, now: datetime, each: int) -> list[Waiting]:
+    """What is due, oldest first, at most `each` for a destination."""
+    rows = tx.all("outbox.due", now_us=micros(now), each=each)
+    return [Waiting(row["message"], row["process"], row["destination"]) for row in rows]
 
 
 def next_time(tx: Tx, now: datetime) -> int | None:

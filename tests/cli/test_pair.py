@@ -173,6 +173,9 @@ async def test_a_person_decides(pair, weft, files):
     assert "counter-offer from p-steel, your turn" in offered.out
     assert (await weft("s-zhengshu", "accept", ours)).code == Exit.DONE
     # The provider has offered these terms itself: its agreement to them follows without anybody.
+    state = "OFFERED"
+    while state != "FINALIZED":
+        state = (await weft("s-zhengshu", "negotiations", ours, "--json")).json["state"]
     agreed = await weft("s-zhengshu", "get", "coils", "--purpose", "quality-control", "--accept", str(files / "limited.json"), "-o", str(files / "y.csv"), "--json")  # fmt: skip
     assert agreed.code == Exit.DONE, agreed.err
 

@@ -199,6 +199,7 @@ async def test_a_connection_that_breaks_is_taken_up_from_the_last_verified_chunk
     assert all(begin % CHUNK == 0 and begin <= 5 * CHUNK * number for number, begin in enumerate(begins))
 
 
+@pytest.mark.slow
 async def test_a_consumer_that_restarts_goes_on_where_it_was(stage, source):
     """Our own restart: the part is verified again, the rest fetched, the delivery keeps its identifier."""
     _, zhengshu, ours, _ = await played(stage, source, provider={"test_rate_limit_bytes_s": 20_000})
@@ -376,6 +377,7 @@ async def test_the_kill_switch_cuts_a_running_stream_within_a_second(stage, sour
     assert cut["reason"] == "stopped-by-provider"
 
 
+@pytest.mark.slow
 async def test_a_suspended_delivery_waits_and_goes_on_after_the_resumption(stage, source):
     """Bytes stop at once, the delivery waits, and the resumption finishes it from the last verified chunk."""
     steel, zhengshu, ours, theirs = await played(stage, source, provider={"test_rate_limit_bytes_s": 40_000})
@@ -441,6 +443,7 @@ async def test_a_lost_acknowledgement_changes_nothing(stage, source):
     assert [each.state for each in await sent(steel, theirs.pid)] == [State.RECEIVED]
 
 
+@pytest.mark.slow
 async def test_a_token_that_has_ended_is_replaced(stage, source):
     """Data tokens of one second: the next one is asked for with a token of the protocol, the delivery does not notice."""
     _, zhengshu, ours, _ = await played(

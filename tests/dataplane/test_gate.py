@@ -238,6 +238,7 @@ async def test_a_token_opens_its_transfer_and_no_other(pair, source, http):
     assert len(await records(steel, "authentication.refused")) == 3
 
 
+@pytest.mark.slow
 async def test_a_suspension_denies_and_a_resumption_brings_a_new_token(pair, source, http):
     """A-R6: 403 transfer-suspended with the old token, recorded; after the resumption it is dead and the new one works."""
     steel, zhengshu = pair

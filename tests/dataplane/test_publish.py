@@ -104,6 +104,7 @@ async def test_a_withdrawal_keeps_the_dataset_and_its_reason(steel, source):
         await withdraw(steel.node, "nothing", "x")
 
 
+@pytest.mark.slow
 async def test_the_real_shapes_accept_a_publication(steel, source):
     """The SHACL worker is asked for every publication."""
     assert (await publish(steel.node, publication(source))).changed

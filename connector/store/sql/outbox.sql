@@ -6,8 +6,9 @@ VALUES (:message, (SELECT coalesce(max(rank), 0) + 1 FROM outbox), :kind, :proce
 
 -- name: due
 -- What may leave now, oldest first, a few for each destination: a crowd for one must not hide what waits for another.
-SELECT * FROM (
-    SELECT *, row_number() OVER (PARTITION BY destination ORDER BY next_us, rank) AS place
+SELECT message, process, destination FROM (
+    SELECT message, process, destination, next_us, rank,
+           row_number() OVER (PARTITION BY destination ORDER BY next_us, rank) AS place
     FROM outbox WHERE next_us <= :now_us
 ) AS waiting WHERE place <= :each ORDER BY next_us, rank;
 
