@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     retry_first_s: Seconds = Field(default=1, description="pause after the first failed attempt; doubles each time")
     retry_limit_s: Seconds = Field(default=300, description="longest pause between two attempts")
     give_up_s: Seconds = Field(default=86400, description="when an unanswered message is given up")
-    concurrency_per_destination: int = Field(default=4, ge=1, le=64, description="attempts in flight to one member")
+    concurrency_per_destination: int = Field(default=16, ge=1, le=64, description="attempts in flight to one member")
     crawl_timeout_s: Seconds = Field(default=60, description="how long reading one catalog may take")
     crawl_interval_s: Seconds = Field(default=900, description="how often the catalogs of the members are read")
 
