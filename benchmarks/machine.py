@@ -18,10 +18,14 @@ def facts(directory: Path, repeats: int) -> list[str]:
     """Lines about this machine; `directory` lies on the disk that the benchmarks write to."""
     return [
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"event loop {type(asyncio.get_running_loop()).__name__} everywhere",
-        f"fsync p50 {_fsync_s(directory, repeats) * 1000:.2f} ms, "
-        f"durable one-row commit p50 {_commit_s(directory, repeats) * 1000:.2f} ms",
+        (
+            f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+            f"event loop {type(asyncio.get_running_loop()).__name__} everywhere"
+        ),
+        (
+            f"fsync p50 {_fsync_s(directory, repeats) * 1000:.2f} ms, "
+            f"durable one-row commit p50 {_commit_s(directory, repeats) * 1000:.2f} ms"
+        ),
     ]
 
 

@@ -132,8 +132,10 @@ def _rows(weft: _Measured, floor: _Measured, commits: float, sizes: Sizes) -> li
             1 / 3,
             at_most=False,
             beside=(
-                f"busy, in cores: the driver {median(weft.driver):.2f} and the two daemons {median(weft.busy):.2f}; "
-                f"with the floor {median(floor.driver):.2f} and {median(floor.busy):.2f}",
+                (
+                    f"busy, in cores: the driver {median(weft.driver):.2f} and the two daemons {median(weft.busy):.2f}; "
+                    f"with the floor {median(floor.driver):.2f} and {median(floor.busy):.2f}"
+                ),
             ),
         ),
     ]

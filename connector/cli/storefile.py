@@ -24,6 +24,7 @@ def path(shell: Shell) -> Path:
 async def store(shell: Shell) -> AsyncIterator[Database]:
     """The store for `read` alone: it is never opened for writing, and its readers are read-only connections."""
     database = Database(path(shell))
+    await database.open_to_read()
     try:
         yield database
     finally:

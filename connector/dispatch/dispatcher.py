@@ -11,7 +11,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -41,10 +40,13 @@ _log = structlog.get_logger("weft.dispatch")
 class _Found:
     """What the database says now: messages that may leave, those that were overtaken, when to look again.
 
-    `held_back` is whether something is due that has to wait for a message under way.
+    `held_back` is whether something is due that has to wait for a message under way; `ended` is how many had ended then.
+    `number` counts the looks.
     """
 
+    number: int
     next_us: int | None
+    ended: int
     ready: list[Outgoing] = field(default_factory=list)
     overtaken: list[str] = field(default_factory=list)
     held_back: bool = False
@@ -57,10 +59,13 @@ class Dispatcher:
         self._node = node
         self._peers = Peers(node)
         self._wake = asyncio.Event()
-        # Whether the end of a message under way wakes us: something waits for it. Else only a commit does.
-        self._look_again = False
         self._processes: dict[str, str] = {}  # the message under way, by process
         self._destinations: Counter[str] = Counter()
+        self._ended = 0
+        self._looks = 0
+        self._newest = 0  # the number of the newest look that was told
+        # Whether the end of a message under way wakes us: something waits for it. Else only a commit does.
+        self._look_again = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -68,7 +73,7 @@ class Dispatcher:
 
     def open(self) -> None:
         """Begin: everything that was left by an earlier run is due at once."""
-        self._unsubscribe = self._node.db.subscribe(outbox.TOPIC, self._wake.set)
+        self._unsubscribe = self._node.db.watch(outbox.TOPIC, self._look, self._committed)
         self._wake.set()
         self._loop = asyncio.create_task(self._run(), name="weft-dispatch")
 
@@ -79,6 +84,7 @@ class Dispatcher:
             self._loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop
+            self._loop = None
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         for task in self._tasks:
@@ -103,29 +109,29 @@ class Dispatcher:
     async def _take_up(self) -> float | None:
         """Start sending what may leave; returns the seconds until something postponed is due, None for nothing."""
         now = self._node.clock.now()
-        self._look_again = True  # what ends while we look may free what we find
-        found = await self._node.db.read(
-            partial(self._look, under_way=dict(self._processes), busy=Counter(self._destinations))
-        )
+        # Through the writer, so that what it finds comes behind the end of everything it does not find any more.
+        found = await self._node.db.transact(self._look)
+        self._start(found)
         if found.overtaken:
             await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
-            self._wake.set()
-        for message in found.ready:
-            self._processes[message.process] = message.message
-            self._destinations[message.destination] += 1
-            task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self._look_again = found.held_back
         return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
 
-    def _look(self, tx: Tx, under_way: dict[str, str], busy: Counter[str]) -> _Found:
-        """What may leave beside what is under way: message by process, and how many to each destination.
+    def _committed(self, found: _Found | None) -> None:
+        """Something was put into the outbox, or hastened: what may leave leaves at once."""
+        if found is None or found.overtaken:
+            self._wake.set()
+        if found is not None and self._loop is not None:
+            self._start(found)
+
+    def _look(self, tx: Tx) -> _Found:
+        """What is due, and may leave beside what is under way. Runs in the writer's thread.
 
         A process with a message under way is not judged before that one is settled.
         """
         now, limit = self._node.clock.now(), self._node.settings.concurrency_per_destination
-        found = _Found(next_us=outbox.next_time(tx, now))
+        self._looks += 1
+        found = _Found(self._looks, outbox.next_time(tx, now), self._ended)
+        under_way, busy = dict(self._processes), Counter(self._destinations)
         for waiting in outbox.due(tx, now, 2 * limit):
             if waiting.process in under_way or busy[waiting.destination] >= limit:
                 found.held_back |= under_way.get(waiting.process) != waiting.message
@@ -138,6 +144,22 @@ class Dispatcher:
             under_way[message.process] = message.message
             busy[message.destination] += 1
         return found
+
+    def _start(self, found: _Found) -> None:
+        if found.number < self._newest:
+            return  # a look behind a later commit was told first, and saw all of this
+        self._newest = found.number
+        for message in found.ready:
+            if message.process in self._processes:
+                continue  # the look before this one found it too, and was told after this one had looked
+            self._processes[message.process] = message.message
+            self._destinations[message.destination] += 1
+            task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._look_again = found.held_back
+        if found.held_back and found.ended != self._ended:
+            self._wake.set()  # what it waited for may be over
 
     async def _send_one(self, message: Outgoing) -> None:
         try:
@@ -152,6 +174,7 @@ class Dispatcher:
         finally:
             del self._processes[message.process]
             self._destinations[message.destination] -= 1
+            self._ended += 1
             if self._look_again:
                 self._wake.set()
 

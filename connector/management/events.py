@@ -61,7 +61,7 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
     progress: dict[str, tuple[int, int]] = {}
 
     async with _stream(desk, request) as (answer, woken):
-        stop = node.db.subscribe(audit.TOPIC, woken.set)
+        stops = [node.db.subscribe(topic, woken.set) for topic in audit.topics(types)]
 
         def heard(delivery: str, verified: int, size: int) -> None:
             # Only the latest counts: a slow reader gets fewer remarks, never a queue of them.
@@ -88,7 +88,8 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
                     )
                 await _wait(answer, woken)
         finally:
-            stop()
+            for stop in stops:
+                stop()
             deaf()
     return answer
 

@@ -30,6 +30,11 @@ PAGE = 500
 FOREVER = "9999-12-31T23:59:59.999999Z"
 
 
+def topics(types: Sequence[str]) -> tuple[str, ...]:
+    """What wakes for records of these types or families (`transfer`), and for no others; for all records when none are named."""
+    return tuple(f"{TOPIC}:{type_}" for type_ in types) or (TOPIC,)
+
+
 class AuditLog:
     """The log of one participant: who it is, what it signs with. `salt` returns 16 or more random bytes."""
 
@@ -101,7 +106,8 @@ class AuditLog:
             leaf=leaf_hash(record).hex(),
         )
         tx.run("audit.append_detail", seq=seq, salt=salt.hex(), body=body.decode())
-        tx.wake(TOPIC)
+        for topic in (TOPIC, *topics((type_.partition(".")[0], type_))):
+            tx.wake(topic)
         return seq
 
     def seal(self, tx: Tx) -> None:

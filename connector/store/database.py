@@ -6,15 +6,17 @@ one wake-up of the event loop: one fsync serves many messages. A function that r
 or an error that ends the whole transaction (disk full, input/output), fails the group.
 
 `seal` is run once per group just before the commit: the audit log extends its tree and signs its checkpoint there.
-Whoever waits for work subscribes to a topic; `tx.wake(topic)` takes effect after the commit, never before.
+Whoever waits for work subscribes to a topic; `tx.wake(topic)` takes effect after the commit, never before. Who would read at
+once then lets the writer look: that saves the way to another thread and back, which costs more than the look.
 """
 
 import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,9 +108,11 @@ class Database:
         self._statements = queries.load()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
+        self._looks: dict[str, list[tuple[Callable[[Tx], Any], Callable[[Any], None]]]] = {}
         self._questions: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
+        self._writes = False
         self.groups = 0
         self.functions = 0
 
@@ -116,15 +120,23 @@ class Database:
         """Open, migrate and start the writer; raises StoreError when the file is newer or cannot be used."""
         self._loop = asyncio.get_running_loop()
         connection = await self._loop.run_in_executor(None, self._open_writer)
-        writer = threading.Thread(target=self._write, args=(connection,), name="weft-write", daemon=True)
+        self._writes = True
+        self._start(threading.Thread(target=self._write, args=(connection,), name="weft-write", daemon=True))
+
+    async def open_to_read(self) -> None:
+        """Start the readers alone: beside a running daemon, or without one. Nothing is migrated, nothing can be written."""
+        self._loop = asyncio.get_running_loop()
+        self._start()
+
+    def _start(self, *writer: threading.Thread) -> None:
         readers = [threading.Thread(target=self._serve, name="weft-read", daemon=True) for _ in range(READERS)]
-        self._threads = [writer, *readers]
+        self._threads = [*writer, *readers]
         for thread in self._threads:
             thread.start()
 
     async def close(self) -> None:
         """Finish what was handed over and close every connection."""
-        threads, self._threads = self._threads, []
+        threads, self._threads, self._writes = self._threads, [], False
         if threads:
             self._jobs.put(None)
             for _ in range(READERS):
@@ -144,10 +156,22 @@ class Database:
 
         return stop
 
+    def watch(self, topic: str, look: Callable[[Tx], T], tell: Callable[[T | None], None]) -> Callable[[], None]:
+        """Run `look` in the writer behind each commit that woke `topic`, and `tell` its result on the event loop.
+
+        `look` reads a few rows and changes nothing; when it raises, None is told. Results come in the order of the commits,
+        and of the answers of `transact`. Returns how to stop it.
+        """
+        watcher = (look, tell)
+        self._looks.setdefault(topic, []).append(watcher)
+        return lambda: self._looks[topic].remove(watcher)
+
     async def transact(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction and return its result once it is durable."""
-        # Shielded: whoever stops waiting does not undo what the writer has begun.
-        result: T = await asyncio.shield(self._handed_to(self._jobs, work))
+        if not self._writes:
+            raise StoreError("database-closed", path=str(self.path))
+        # Whoever stops waiting does not undo what the writer has begun: it does not look at the future.
+        result: T = await self._handed_to(self._jobs, work)
         return result
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -205,7 +229,7 @@ class Database:
                     connection.execute("COMMIT")
             except Exception as error:  # noqa: BLE001  it is the answer
                 job.error = error
-            self._answer([job], set())
+            self._answer([job])
             del job  # a thread that waits must hold nothing of what it has answered
         if connection is not None:
             connection.close()
@@ -224,8 +248,20 @@ class Database:
                     break
                 job = self._jobs.get()
             if group:
-                self._answer(group, self._commit(connection, group))
+                woken = self._commit(connection, group)
+                self._answer(group, woken, self._look(connection, woken))
         connection.close()
+
+    def _look(self, connection: sqlite3.Connection, woken: set[str]) -> list[Callable[[], None]]:
+        """What the watchers of these topics see now, as calls that tell them."""
+        telling: list[Callable[[], None]] = []
+        for look, tell in [watcher for topic in woken for watcher in tuple(self._looks.get(topic, ()))]:
+            try:
+                seen = look(Tx(connection, self._statements))
+            except Exception:  # noqa: BLE001  a look that fails must not end the writer: its owner hears that it saw nothing
+                seen = None
+            telling.append(partial(tell, seen))
+        return telling
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> set[str]:
         tx = Tx(connection, self._statements)
@@ -271,7 +307,9 @@ class Database:
         else:
             connection.execute("RELEASE work")
 
-    def _answer(self, group: list[_Job], woken: set[str]) -> None:
+    def _answer(
+        self, group: list[_Job], woken: Collection[str] = (), telling: Sequence[Callable[[], None]] = ()
+    ) -> None:
         def deliver() -> None:
             for job in group:
                 if job.future.cancelled():
@@ -281,6 +319,8 @@ class Database:
                     job.future.exception()  # a waiter that was cancelled leaves no "never retrieved" warning
                 else:
                     job.future.set_result(job.result)
+            for tell in telling:
+                tell()
             for topic in woken:
                 for callback in tuple(self._subscribers.get(topic, ())):
                     callback()

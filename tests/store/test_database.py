@@ -163,3 +163,16 @@ async def test_migrations_are_numbered_without_gaps_and_applied_once(tmp_path):
     numbers = [row[0] for row in connection.execute("SELECT number FROM migration ORDER BY number")]
     connection.close()
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_store_that_is_only_read_refuses_to_write(db):
+    """Beside the writer, or without one, a store opened to read answers questions and takes no work."""
+    await db.transact(remember("x", "kept"))
+    beside = Database(db.path)
+    await beside.open_to_read()
+    try:
+        assert await beside.read(recall("x")) == "kept"
+        with pytest.raises(StoreError, match="database-closed"):
+            await beside.transact(remember("y"))
+    finally:
+        await beside.close()
