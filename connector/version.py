@@ -1,12 +1,13 @@
 """Which version of Weft this is."""
 
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 
 def version() -> str:
     """The version of the installed distribution, or that of the source tree this runs from."""
+    from importlib import metadata  # noqa: PLC0415  it reads e-mail headers: a start need not wait for that
+
     try:
         return metadata.version("weft")
     except metadata.PackageNotFoundError:

@@ -4,12 +4,14 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from connector.cli.shell import Shell
-from connector.client import Client
-from connector.client.session import KEY_VARIABLE
 from connector.identity.bearer import read_management_key
 from connector.settings import Settings
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 # A daemon that listens everywhere is asked where it certainly is.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, never bound to
@@ -21,8 +23,11 @@ def settings(shell: Shell, **overrides: object) -> Settings:
 
 
 @asynccontextmanager
-async def connect(shell: Shell) -> AsyncIterator[Client]:
+async def connect(shell: Shell) -> "AsyncIterator[Client]":
     """A client of our daemon, with the key from WEFT_KEY or the key file; raises SettingsError, ClientError."""
+    from connector.client import Client  # noqa: PLC0415  `weft serve` and `weft init` need settings only
+    from connector.client.session import KEY_VARIABLE  # noqa: PLC0415
+
     found = settings(shell)
     context = None
     if found.management_tls_cert is not None:

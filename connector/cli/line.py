@@ -1,6 +1,7 @@
 """One line of the command line, run by typer: parse the words of a command, call its function, wait for it."""
 
 import asyncio
+import gc
 import inspect
 import os
 from importlib import import_module
@@ -40,6 +41,10 @@ def run(command: Command, words: list[str], given: dict[str, str], lang: str) ->
         utc="utc" in given,
     )
     click = build(command)
+    if not gc.isenabled():
+        # What was imported lives as long as the process: it need not be looked through again and again.
+        gc.freeze()
+        gc.enable()
     try:
         with click.make_context(f"weft {command.name}", words, obj=shell) as context:
             if context.args:

@@ -5,6 +5,7 @@ Only the command that is called is imported; `weft --version` and `weft --help` 
 
 import contextlib
 import difflib
+import gc
 import os
 import sys
 import traceback
@@ -18,6 +19,8 @@ from connector.version import version
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one line; returns its exit code."""
+    if argv is None:  # a process of its own: until the command is imported (line.run) there is no garbage to look for
+        gc.disable()
     words = list(sys.argv[1:] if argv is None else argv)
     lang = chosen_language(None)
     debug = "--debug" in words

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from connector.cli.exits import UsageError
-from connector.cli.tables import facts, table
 from connector.cli.words import err, say
 from policies.canonical import parse_json
 from policies.errors import JsonError
@@ -77,6 +76,8 @@ class Shell:
         if self.machine:
             (self.line if self.jsonl else self.data)(value)
             return
+        from connector.cli.tables import facts  # noqa: PLC0415  rich is for who draws something
+
         facts([(self.word(f"col.{heading}"), text) for heading, text in lines if text not in (None, "", ())])
 
     def list_(self, items: Sequence[Item], columns: Sequence[Column], *, next_: str | None = None) -> None:
@@ -89,6 +90,8 @@ class Shell:
         elif not items:
             self.tell("nothing")
         else:
+            from connector.cli.tables import table  # noqa: PLC0415  see show
+
             headings = [(self.word(f"col.{column.heading}"), column.right) for column in columns]
             table(headings, [[column.cell(item) for column in columns] for item in items])
             if next_ is not None:

@@ -104,7 +104,9 @@ class Dispatcher:
             except WeftError as error:
                 _log.error("outbox.unreadable", problem=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes together with the wake.
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
 
     async def _take_up(self) -> float | None:
         """Start sending what may leave; returns the seconds until something postponed is due, None for nothing."""
@@ -114,6 +116,7 @@ class Dispatcher:
         self._start(found)
         if found.overtaken:
             await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
+            self._wake.set()
         return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
 
     def _committed(self, found: _Found | None) -> None:
