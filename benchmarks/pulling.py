@@ -5,6 +5,8 @@ both. The first pull hashes the file once at the provider; later ones find its l
 """
 
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -26,14 +28,9 @@ async def measure(root: Path, sizes: Sizes) -> list[Row]:
     async with daemons(root, file(source)) as (provider, consumer), floors(root) as (sender, receiver, http):
         agreement = await _agreement(consumer)
         idle = provider.child.resident_mb, consumer.child.resident_mb
-        cold: list[float] = []
-        warm: list[float] = []
-        floor: list[float] = []
-        for _ in range(sizes.rounds):
-            _forget_leaves(provider)
-            cold.append(await _pull(consumer, agreement))
-            floor.append(await _stream(http, sender, receiver, source))
-            warm.append(await _pull(consumer, agreement))
+        floor = await _times(sizes, partial(_stream, http, sender, receiver, source))
+        cold = await _times(sizes, partial(_pull, consumer, agreement, forget=provider))
+        warm = await _times(sizes, partial(_pull, consumer, agreement))
         most = provider.child.resident_most_mb, consumer.child.resident_most_mb
     memory = ", ".join(
         f"{name} {before:.0f} MB idle, {peak:.0f} MB at most"
@@ -59,8 +56,19 @@ async def _agreement(consumer: Side) -> Agreement:
     return await consumer.client.agreement(done.agreement)
 
 
-async def _pull(consumer: Side, agreement: Agreement) -> float:
-    """Seconds from the request for a transfer to the receipted file, which is removed again."""
+async def _times(sizes: Sizes, run: Callable[[], Awaitable[float]]) -> list[float]:
+    """What the runs took but for the first: it works in memory that its predecessor has used otherwise, or nobody yet."""
+    return [await run() for _ in range(sizes.rounds + 1)][1:]
+
+
+async def _pull(consumer: Side, agreement: Agreement, *, forget: Side | None = None) -> float:
+    """Seconds from the request for a transfer to the receipted file, which is removed again.
+
+    `forget` is a provider that is to hash the file anew.
+    """
+    if forget is not None:
+        for kept in (forget.settings.data_dir / "leaves").glob("*"):
+            kept.unlink()
     began = time.perf_counter()
     transfer = await consumer.client.transfer(agreement, purpose=PURPOSE)
     delivery = await consumer.client.deliver(transfer=transfer)
@@ -79,8 +87,3 @@ async def _stream(http: aiohttp.ClientSession, sender: Bare, receiver: Bare, sou
         if (await answer.json())["size"] != source.stat().st_size:
             raise AssertionError("the floor lost bytes")
     return time.perf_counter() - began
-
-
-def _forget_leaves(provider: Side) -> None:
-    for kept in (provider.settings.data_dir / "leaves").glob("*"):
-        kept.unlink()

@@ -31,6 +31,8 @@ from connector.store.database import Tx
 HEARTBEAT_S = 15.0
 BATCH = 200
 PROGRESS = "delivery.progress"
+# Remarks on progress are told together after this time: telling of each batch would cost more than fetching it.
+PROGRESS_S = 0.1
 # No change follows these states of a negotiation, a transfer or a delivery.
 ENDED = frozenset({"FINALIZED", "TERMINATED", "COMPLETED", "received", "failed"})
 _HEADERS = {
@@ -65,8 +67,9 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
 
         def heard(delivery: str, verified: int, size: int) -> None:
             # Only the latest counts: a slow reader gets fewer remarks, never a queue of them.
+            if not progress:
+                _soon(woken)
             progress[delivery] = (verified, size)
-            woken.set()
 
         deaf = desk.daemon.receiver.listen(heard) if _wanted(PROGRESS, types) else _nothing
         try:
@@ -104,20 +107,24 @@ async def _watch(desk: Desk, request: web.Request, kind: str, identifier: str) -
         code, fact = ("delivery-unknown", "delivery") if kind == "delivery" else ("process-unknown", "pid")
         raise RefusedError(code, **{fact: identifier})
     verified: list[int] = []
+    told = True  # whether what was verified is told, or about to be
     async with _stream(desk, request) as (answer, woken):
         stop = node.db.subscribe(f"{kind}:{identifier}", woken.set)
 
         def heard(delivery: str, now: int, size: int) -> None:
+            nonlocal told
             del size
             if delivery == identifier:
-                verified[:] = [now]
-                woken.set()
+                if told:
+                    _soon(woken)
+                verified[:], told = [now], False
 
         deaf = desk.daemon.receiver.listen(heard) if kind == "delivery" else _nothing
         sent: dict[str, Any] | None = None
         try:
             while not desk.closing:
                 woken.clear()
+                told = True
                 found = await node.db.read(look)
                 if found is not None and verified:
                     found = found | {"verified_bytes": max(found["verified_bytes"], *verified)}
@@ -170,6 +177,10 @@ async def _stream(desk: Desk, request: web.Request) -> AsyncIterator[tuple[web.S
             yield answer, woken
     finally:
         desk.streams.discard(woken)
+
+
+def _soon(woken: asyncio.Event) -> None:
+    asyncio.get_running_loop().call_later(PROGRESS_S, woken.set)
 
 
 async def _wait(answer: web.StreamResponse, woken: asyncio.Event) -> None:
