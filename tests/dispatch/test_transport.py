@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import time
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -74,8 +75,8 @@ class Server:
         return response
 
 
-@pytest.fixture
-async def server():
+@asynccontextmanager
+async def serving():
     server = Server()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
@@ -84,8 +85,16 @@ async def server():
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     server.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server():
+    async with serving() as running:
+        yield running
 
 
 @pytest.fixture
@@ -232,9 +241,8 @@ async def test_a_dead_member_does_not_stall_the_others(server):
     transport = HttpTransport(allow, connections_per_destination=2)
     waiting = [asyncio.create_task(send(transport, server.base + "/slow", timeout_s=3)) for _ in range(5)]
     await asyncio.sleep(0.05)
-    other = server.base.replace("127.0.0.1", "localhost")
-    async with asyncio.timeout(1):
-        assert (await send(transport, other + "/echo", method="POST", body=b"x")).status == 201
+    async with serving() as other, asyncio.timeout(1):
+        assert (await send(transport, other.base + "/echo", method="POST", body=b"x")).status == 201
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
