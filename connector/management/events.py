@@ -61,6 +61,9 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
     types = tuple(name.strip() for name in request.query.get("types", "").split(",") if name.strip())
     last = _place(request)
     progress: dict[str, tuple[int, int]] = {}
+    if last is None:
+        # Before the answer begins: whoever has seen it begin is told all that comes after.
+        last = (await node.db.read(audit.latest))[0] - 1
 
     async with _stream(desk, request) as (answer, woken):
         stops = [node.db.subscribe(topic, woken.set) for topic in audit.topics(types)]
@@ -73,8 +76,6 @@ async def _follow(desk: Desk, request: web.Request) -> web.StreamResponse:
 
         deaf = desk.daemon.receiver.listen(heard) if _wanted(PROGRESS, types) else _nothing
         try:
-            if last is None:
-                last = (await node.db.read(audit.latest))[0] - 1
             while not desk.closing:
                 woken.clear()
                 records = await node.db.read(partial(audit.after, seq=last, limit=BATCH))
