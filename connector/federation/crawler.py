@@ -115,6 +115,7 @@ class Crawler:
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(self._limits.concurrent)
         self._visits: dict[str, _Visit] = {}
+        self._following = asyncio.Lock()
         self._leaving: dict[str, asyncio.Task[None]] = {}
         # When is not what: the jitter of crawls is no secret.
         self._random = random.Random()  # noqa: S311
@@ -138,6 +139,10 @@ class Crawler:
 
     async def members_changed(self) -> None:
         """Follow the member list: a new member is crawled at once, one that left is not found any more from here on."""
+        async with self._following:
+            await self._follow()
+
+    async def _follow(self) -> None:
         current = {member.participant_id: member for member in self._members()}
         indexed = {known.participant for known in await self._db.read(store.members) if known.status != "own"}
         for participant, member in current.items():
@@ -156,6 +161,7 @@ class Crawler:
 
         Raises LookupError for a participant that is no member.
         """
+        await self.members_changed()  # the list in force now, also when nobody has followed it yet
         visits = list(self._visits.values()) if participant is None else [self._visits[participant]]
         waiters: list[asyncio.Future[Outcome]] = []
         for visit in visits:

@@ -162,3 +162,11 @@ def test_a_file_that_may_not_grow_is_an_answer(tmp_path):
     assert first.startswith("store-failed ")
     assert int(first.split()[1]) > 10
     assert second == "kept"
+
+
+async def test_a_catalog_can_be_asked_for_the_moment_the_daemon_runs(tmp_path):
+    """A refresh that comes before the crawler has looked at the member list follows the list first."""
+    async with community(tmp_path, "p-steel", "s-zhengshu") as (_, zhengshu):
+        assert (await zhengshu.crawler.refresh(STEEL))[0].participant == STEEL
+        with pytest.raises(LookupError):
+            await zhengshu.crawler.refresh(did("nobody"))
