@@ -1,6 +1,7 @@
 """`python -m benchmarks [name…] [--quick]`: measure, print each row as it comes, then the table and the machine.
 
-Names: negotiation, pull, catalog, commits, start; all of them when none is given. `--quick` only shows that they run.
+Names: negotiation, pull, catalog, commits, start, decision, mesh; all of them when none is given. `--quick` only shows that they
+run.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from benchmarks import browsing, machine, negotiating, pulling, starting, storing
+from benchmarks import browsing, deciding, machine, meshing, negotiating, pulling, starting, storing
 from benchmarks.report import Row, table
 from benchmarks.sizes import FULL, TINY, Sizes
 
@@ -21,6 +22,8 @@ PARTS: dict[str, Callable[[Path, Sizes], Awaitable[list[Row]]]] = {
     "catalog": browsing.measure,
     "commits": storing.measure,
     "start": starting.measure,
+    "decision": deciding.measure,
+    "mesh": meshing.measure,
 }
 # On the disk of the checkout: a temporary folder may lie in memory, where nothing has to be synced.
 PLACE = Path(__file__).resolve().parent.parent / "build"

@@ -1,9 +1,9 @@
-"""Two daemons of a fresh space, and two floor processes: each a process of its own, started as anybody would start them."""
+"""The daemons of a fresh space, and two floor processes: each a process of its own, started as anybody would start them."""
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,17 +48,17 @@ class Side:
         return int(store["commits"])
 
 
-def found(root: Path) -> dict[str, Path]:
-    """A signed space of two members under `root`; returns their folders. Production settings, warnings logged."""
+def found(root: Path, names: Mapping[str, str] = NAMES) -> dict[str, Path]:
+    """A signed space of these members under `root`; returns their folders. Production settings, warnings logged."""
     now = datetime.now(UTC)
     key = space.create_space(root / "space", "benchmark")
-    ports = _free_ports(2 * len(NAMES))
-    folders = {participant: root / name for participant, name in NAMES.items()}
+    ports = _free_ports(2 * len(names))
+    folders = {participant: root / name for participant, name in names.items()}
     for number, (participant, folder) in enumerate(folders.items()):
         member = initialise(
             folder,
             participant=participant,
-            names={"en": NAMES[participant]},
+            names={"en": names[participant]},
             region="CN-32",
             dsp=f"http://127.0.0.1:{ports[2 * number]}/dsp/2025-1",
             space_key=key,

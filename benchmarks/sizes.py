@@ -22,6 +22,9 @@ class Sizes:
     writes: int
     starts: int
     syncs: int
+    decisions: int
+    meshes: tuple[int, ...]
+    pair_bytes: int
 
 
 FULL = Sizes(
@@ -38,6 +41,9 @@ FULL = Sizes(
     writes=200,
     starts=7,
     syncs=500,
+    decisions=20_000,
+    meshes=(6, 12, 24),
+    pair_bytes=1000 * 1000,
 )
 TINY = Sizes(
     rounds=1,
@@ -53,4 +59,7 @@ TINY = Sizes(
     writes=3,
     starts=1,
     syncs=5,
+    decisions=50,
+    meshes=(2, 3),
+    pair_bytes=5000,
 )

@@ -28,24 +28,29 @@ PLANS = 4096
 
 
 class Plans:
-    """Compiled policies by policy digest: a plan is built once."""
+    """Compiled policies: a plan is built once for a policy and the party it is for.
+
+    A policy digest says nothing about parties, and a plan permits nobody but its assignee: two consumers under the same terms
+    have two plans.
+    """
 
     def __init__(self) -> None:
         self._plan = lru_cache(PLANS)(self._compile)
-        self._documents: dict[str, Mapping[str, Any]] = {}
+        self._documents: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._lock = threading.Lock()  # the writer and the readers are threads
 
     def get(self, digest: str, document: Mapping[str, Any]) -> Plan:
-        """The plan of a policy; `document` is read only when the digest has not been seen."""
+        """The plan of a policy with this policy digest."""
+        key = digest, str(document.get("assignee", ""))
         with self._lock:
-            self._documents[digest] = document
+            self._documents[key] = document
             try:
-                return self._plan(digest)
+                return self._plan(key)
             finally:
-                del self._documents[digest]
+                del self._documents[key]
 
-    def _compile(self, digest: str) -> Plan:
-        return compile_policy(parse_policy(self._documents[digest]))
+    def _compile(self, key: tuple[str, str]) -> Plan:
+        return compile_policy(parse_policy(self._documents[key]))
 
 
 @dataclass(slots=True)
