@@ -1,0 +1,72 @@
+"""The programs under examples/ run as they stand, against real daemons, and stay as short as the README says."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from connector.client import Client
+from tests.pair import community, did
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = 40
+OFFER = {
+    "@id": "urn:uuid:5f0c2f0e-0000-4a57-9a0e-0d5a8f1e00e1",
+    "@type": "Offer",
+    "profile": ["https://w3id.org/weft/policy/v1"],
+    "permission": [
+        {
+            "action": "odrl:use",
+            "constraint": [{"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": "quality-control"}],
+        }
+    ],
+    "prohibition": [
+        {"action": "odrl:distribute", "odrl:remedy": [{"action": "https://w3id.org/weft/policy/v1#alert"}]}
+    ],
+}
+
+
+def client_of(daemon):
+    return Client(f"http://127.0.0.1:{daemon.management_port}", key_file=daemon.settings.management_key)
+
+
+async def run(program, daemon, *words, folder):
+    """Its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "examples" / program),
+        f"http://127.0.0.1:{daemon.management_port}",
+        str(daemon.settings.management_key.absolute()),
+        *words,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+@pytest.mark.parametrize("program", ["fetch_dataset.py"])
+def test_a_program_has_at_most_forty_lines(program):
+    assert len((ROOT / "examples" / program).read_text(encoding="utf-8").splitlines()) <= LINES
+
+
+@pytest.mark.slow
+async def test_a_dataset_is_found_negotiated_fetched_and_read(tmp_path):
+    source = tmp_path / "coils.csv"
+    source.write_text("coil_no,width\nA1,3\nA2,4\n", encoding="utf-8")
+    async with community(tmp_path / "space-of-two", "p-steel", "s-zhengshu") as (steel, zhengshu):
+        async with client_of(steel) as owner, client_of(zhengshu) as asker:
+            await owner.publish(source, id="coils", title={"en": "Coil quality", "zh": "钢卷质量"}, offers=[OFFER])
+            await asker.refresh()
+        code, said = await run("fetch_dataset.py", zhengshu, "coil quality", "quality-control", folder=tmp_path)
+        assert (code, said.splitlines()) == (
+            0,
+            [f"coils of {did('p-steel')}: 2 rows, verified: True", "{'coil_no': 'A1', 'width': '3'}"],
+        )
+        code, said = await run("fetch_dataset.py", zhengshu, "no such thing", "quality-control", folder=tmp_path)
+        assert code == 1
+        assert "no such thing" in said
+    assert (tmp_path / "received.csv").read_bytes() == source.read_bytes()
