@@ -10,6 +10,12 @@
     ├── CheckpointError         a checkpoint of an audit log is malformed or not signed by its log
     ├── IllegalTransitionError  the table of a state machine has no such row
     ├── InvalidMessageError     a message does not have the shape of the specification
+    ├── SettlementError         something that money is computed from cannot be used
+    │   ├── AmountError         an amount, rate or weight
+    │   ├── PeriodError         a period or its name
+    │   ├── TermsError          a terms document; `path` names the member
+    │   ├── LedgerError         a ledger; `row` is the line of the file
+    │   └── InputError          a period input record; `member` names it
     └── BrokenRuleError         a message has the shape and the order, but not the meaning: each rule has its own code
 
 The sentence for people is `error.<code>` in the message table, with the facts as its values.
@@ -120,3 +126,52 @@ class BrokenRuleError(ContractError):
     def __init__(self, code: str, /, **facts: str) -> None:
         super().__init__(**facts)
         self.code = code
+
+
+class SettlementError(ContractError):
+    """Something that money is computed from cannot be used; the children say what."""
+
+    code = "settlement-invalid"
+
+
+class AmountError(SettlementError):
+    """An amount, rate or weight: `amount` is what was found, `problem` what is wrong with it."""
+
+    code = "amount-invalid"
+
+
+class PeriodError(SettlementError):
+    """A period or its name: `period` is what was found, `problem` what is wrong with it."""
+
+    code = "period-invalid"
+
+
+class TermsError(SettlementError):
+    """A terms document cannot be settled by: `path` names the member, `problem` says why."""
+
+    code = "terms-invalid"
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path=path, problem=problem)
+        self.path = path
+        self.problem = problem
+
+
+class LedgerError(SettlementError):
+    """A ledger cannot be read: `row` is the line of the file (the header is 1), `column` the name, `-` for the whole row."""
+
+    code = "ledger-invalid"
+
+    def __init__(self, row: int, column: str, problem: str) -> None:
+        super().__init__(row=str(row), column=column, problem=problem)
+        self.row = row
+
+
+class InputError(SettlementError):
+    """A period input record differs from what it must say: `member` is the first that does."""
+
+    code = "period-input-invalid"
+
+    def __init__(self, member: str, problem: str) -> None:
+        super().__init__(member=member, problem=problem)
+        self.member = member
