@@ -1,7 +1,7 @@
 """`python -m benchmarks [name…] [--quick]`: measure, print each row as it comes, then the table and the machine.
 
-Names: negotiation, pull, catalog, commits, start, decision, mesh; all of them when none is given. `--quick` only shows that they
-run.
+Names: negotiation, pull, catalog, commits, start, decision, settlement, mesh; all of them when none is given. `--quick` only shows
+that they run.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from benchmarks import browsing, deciding, machine, meshing, negotiating, pulling, starting, storing
+from benchmarks import browsing, deciding, machine, meshing, negotiating, pulling, settling, starting, storing
 from benchmarks.report import Row, table
 from benchmarks.sizes import FULL, TINY, Sizes
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Awaitable[list[Row]]]] = {
     "commits": storing.measure,
     "start": starting.measure,
     "decision": deciding.measure,
+    "settlement": settling.measure,
     "mesh": meshing.measure,
 }
 # On the disk of the checkout: a temporary folder may lie in memory, where nothing has to be synced.

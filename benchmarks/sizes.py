@@ -25,6 +25,8 @@ class Sizes:
     decisions: int
     meshes: tuple[int, ...]
     pair_bytes: int
+    usage_records: tuple[int, int]
+    usage_accounts: int
 
 
 FULL = Sizes(
@@ -44,6 +46,8 @@ FULL = Sizes(
     decisions=20_000,
     meshes=(6, 12, 24),
     pair_bytes=1000 * 1000,
+    usage_records=(100_000, 1_000_000),
+    usage_accounts=1_000,
 )
 TINY = Sizes(
     rounds=1,
@@ -62,4 +66,6 @@ TINY = Sizes(
     decisions=50,
     meshes=(2, 3),
     pair_bytes=5000,
+    usage_records=(200, 2_000),
+    usage_accounts=20,
 )

@@ -7,13 +7,14 @@ from typing import Final
 import orjson
 
 from catalog.messages import Service, dataset_body
-from catalog.model import Dataset
+from catalog.model import Dataset, Derivation
 from catalog.reader import PeerDataset, fingerprint, read_dataset
 from catalog.text import fold
 
 # More text of one dataset is not indexed: a peer cannot make the index large with a long description.
 TEXT_CHARACTERS_MAX: Final = 4_000
 KEYWORDS_MAX: Final = 100
+DERIVATIONS_MAX: Final = 100
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -32,6 +33,7 @@ class Entry:
     text: str
     keywords: tuple[str, ...]
     price_kinds: tuple[str, ...]
+    derivations: tuple[Derivation, ...]
     document: str
 
 
@@ -57,6 +59,7 @@ def entry_of(dataset: PeerDataset) -> Entry:
         text=fold("\n".join(parts)[:TEXT_CHARACTERS_MAX]),
         keywords=tuple(keywords)[:KEYWORDS_MAX],
         price_kinds=tuple(sorted({price.kind for price in dataset.prices.values()})),
+        derivations=dataset.derivations[:DERIVATIONS_MAX],
         document=dataset.model_dump_json(),
     )
 

@@ -20,23 +20,25 @@ from rdflib.term import Node
 
 from catalog import namespaces
 from catalog.messages import FORMAT, Service
-from catalog.model import Dataset, Offer
+from catalog.model import ABSOLUTE_IRI, Dataset, Derivation, Offer
+from catalog.namespaces import dataset_iri, percent_encoded
 
 CSVW = Namespace(namespaces.CSVW)
 DCAT = Namespace(namespaces.DCAT)  # rdflib's own is DCAT 2: it warns at dcat:version
+PROV = Namespace(namespaces.PROV)
 SPDX = Namespace(namespaces.SPDX)
 WEFT = Namespace(namespaces.WEFT)
 
 # EU file types (DCAT-AP's code list for dct:format) of the media types we deliver.
 _FILE_TYPES: Mapping[str, str] = {"text/csv": "CSV", "application/json": "JSON", "application/parquet": "PARQUET"}
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`]*")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~*:@!$'()+,;=")
+_ABSOLUTE = re.compile(ABSOLUTE_IRI)
 _PREFIXES: Mapping[str, Namespace] = {
     "csvw": CSVW,
     "dcat": DCAT,
     "dct": Namespace(namespaces.DCT),
     "foaf": Namespace(namespaces.FOAF),
     "odrl": Namespace(namespaces.ODRL),
+    "prov": PROV,
     "rdf": Namespace(str(RDF)),
     "spdx": SPDX,
     "weft": WEFT,
@@ -53,11 +55,6 @@ class Publisher:
     service: Service
     title: Mapping[str, str] = field(default_factory=dict)
     description: Mapping[str, str] = field(default_factory=dict)
-
-
-def dataset_iri(base: str, dataset_id: str) -> str:
-    """`{base}/datasets/{id}` with the id percent-encoded: any string becomes an IRI."""
-    return f"{base.rstrip('/')}/datasets/{_encoded(dataset_id)}"
 
 
 def catalog_graph(datasets: Iterable[Dataset], *, base: str, publisher: Publisher, operator: bool = False) -> Graph:
@@ -146,11 +143,29 @@ def _add_dataset(graph: Graph, subject: URIRef, dataset: Dataset, service: Servi
         _add(graph, subject, WEFT.input, Literal(source))
     for source in dataset.missing_inputs:
         _add(graph, subject, WEFT.missingInput, Literal(source))
+    for index, derivation in enumerate(dataset.derivations):
+        _add_derivation(graph, subject, derivation, index)
     if dataset.partial:
         _add(graph, subject, WEFT.partial, Literal(True))
     _add_distribution(graph, subject, dataset, service)
     for offer in dataset.offers:
         _add_offer(graph, subject, offer, operator=operator)
+
+
+def _add_derivation(graph: Graph, subject: URIRef, derivation: Derivation, index: int) -> None:
+    """PROV-O: the plain statement for whoever follows links, the qualified one for the agreement that licenses it."""
+    source, owner = URIRef(derivation.iri), _resource(derivation.owner)
+    qualified = _node(f"{subject}#derivation", index)
+    _add(graph, subject, PROV.wasDerivedFrom, source)
+    _add(graph, source, RDF.type, PROV.Entity)
+    _add(graph, source, DCTERMS.identifier, Literal(derivation.dataset))
+    _add(graph, source, DCTERMS.publisher, owner)
+    _add(graph, owner, DCTERMS.identifier, Literal(derivation.owner))
+    _add(graph, subject, PROV.qualifiedDerivation, qualified)
+    _add(graph, qualified, RDF.type, PROV.Derivation)
+    _add(graph, qualified, PROV.entity, source)
+    if derivation.agreement is not None:
+        _add(graph, qualified, WEFT.agreement, Literal(derivation.agreement))
 
 
 def _add_distribution(graph: Graph, subject: URIRef, dataset: Dataset, service: Service) -> None:
@@ -253,13 +268,7 @@ def _node(path: str, index: int) -> BNode:
 
 def _resource(name: str) -> URIRef:
     """An absolute IRI as it is; any other name, which DSP allows for ids, as one of ours."""
-    return URIRef(name if _ABSOLUTE.fullmatch(name) else f"urn:weft:{_encoded(name)}")
-
-
-def _encoded(text: str) -> str:
-    return "".join(
-        char if char in _UNRESERVED else "".join(f"%{octet:02X}" for octet in char.encode()) for char in text
-    )
+    return URIRef(name if _ABSOLUTE.fullmatch(name) else f"urn:weft:{percent_encoded(name)}")
 
 
 def _sequence(graph: Graph, path: str, items: Sequence[Node]) -> Node:

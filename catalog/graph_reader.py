@@ -22,6 +22,7 @@ from catalog.model import Dataset
 
 CSVW = Namespace(namespaces.CSVW)
 DCAT = Namespace(namespaces.DCAT)
+PROV = Namespace(namespaces.PROV)
 SPDX = Namespace(namespaces.SPDX)
 WEFT = Namespace(namespaces.WEFT)
 
@@ -52,8 +53,8 @@ def _read(graph: Graph, subject: Node) -> Dataset:
     distribution = graph.value(subject, DCAT.distribution)
     publisher = graph.value(subject, DCTERMS.publisher)
     record: dict[str, Any] = {
-        "id": _text(graph, subject, DCTERMS.identifier) or str(subject),
-        "owner": _text(graph, publisher, DCTERMS.identifier) or str(publisher or ""),
+        "id": _name(graph, subject),
+        "owner": _name(graph, publisher),
         "title": _texts(graph, subject, DCTERMS.title),
         "description": _texts(graph, subject, DCTERMS.description),
         "keywords": [
@@ -68,6 +69,7 @@ def _read(graph: Graph, subject: Node) -> Dataset:
         "inputs": tuple(str(name) for name in graph.objects(subject, WEFT.input)),
         "partial": _text(graph, subject, WEFT.partial) == "true",
         "missing_inputs": tuple(str(name) for name in graph.objects(subject, WEFT.missingInput)),
+        "derivations": tuple(_derivations(graph, subject)),
         "bytes": _text(graph, distribution, DCAT.byteSize),
         "rows": _text(graph, distribution, WEFT.rows),
         "sha256": _checksum(graph, distribution),
@@ -90,6 +92,11 @@ def _text(graph: Graph, subject: Node | None, predicate: Node) -> str | None:
     return None if value is None else str(value)
 
 
+def _name(graph: Graph, resource: Node | None) -> str:
+    """What a resource calls itself, else its IRI."""
+    return _text(graph, resource, DCTERMS.identifier) or str(resource or "")
+
+
 def _texts(graph: Graph, subject: Node, predicate: Node) -> dict[str, str]:
     return {text.language or "": str(text) for text in graph.objects(subject, predicate) if isinstance(text, Literal)}
 
@@ -108,6 +115,18 @@ def _columns(graph: Graph, distribution: Node | None) -> Iterator[dict[str, str 
                 "name": _text(graph, column, CSVW.name),
                 "type": _text(graph, column, CSVW.datatype) or "string",
             }
+
+
+def _derivations(graph: Graph, subject: Node) -> Iterator[dict[str, str | None]]:
+    """Qualified derivations only: a bare `prov:wasDerivedFrom` does not say whose dataset it means."""
+    for qualified in graph.objects(subject, PROV.qualifiedDerivation):
+        source = graph.value(qualified, PROV.entity)
+        yield {
+            "dataset": _name(graph, source),
+            "owner": _name(graph, graph.value(source, DCTERMS.publisher)),
+            "iri": str(source or ""),
+            "agreement": _text(graph, qualified, WEFT.agreement),
+        }
 
 
 def _offers(graph: Graph, subject: Node) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ What DCAT adds to the protocol's members travels twice, because the two kinds of
 - `dct:title`, `dct:description`, `dcat:keyword` with a language tag each, `dcat:byteSize`, `dcat:mediaType`: the prefixes
   are declared by the DSP context, so a processor keeps them. Columns, rows, checksum and prices stand as `@json` values
   under full IRIs of ours: nested plain members would vanish on expansion, an undeclared prefix is refused by EDC.
+  What a product was derived from stands there as plain facts and, for RDF tools, as nodes of `prov:wasDerivedFrom`.
 
 Prices are no member of the offers: an EDC consumer compares every policy-level member (revenue-share.md 2.2).
 """
@@ -23,11 +24,12 @@ import orjson
 from pydantic import JsonValue
 
 from catalog.model import Dataset, Offer, best
-from catalog.namespaces import DSP_CONTEXT, WEFT
+from catalog.namespaces import DSP_CONTEXT, PROV, WEFT
 
 FORMAT: Final = "HttpData-PULL"
 FACTS: Final = WEFT + "facts"
 PRICES: Final = WEFT + "prices"
+DERIVED_FROM: Final = PROV + "wasDerivedFrom"
 
 _CONTEXT_TEXT: Final = f'"@context":["{DSP_CONTEXT}"],'.encode()
 _PRICES_TEXT: Final = f',"{PRICES}":{{"@type":"@json","@value":['.encode()
@@ -70,6 +72,8 @@ def dataset_head(dataset: Dataset) -> bytes:
     dumped = dataset.model_dump(mode="json", include={"modified", "version"}, exclude_none=True)
     head |= dumped
     head[FACTS] = {"@type": "@json", "@value": facts(dataset)}
+    if dataset.derivations:
+        head[DERIVED_FROM] = [{"@id": each.iri} for each in dataset.derivations]
     distribution: dict[str, JsonValue] = {"@type": "Distribution", "format": FORMAT}
     distribution["dcat:mediaType"] = dataset.media_type
     if dataset.bytes is not None:
@@ -81,7 +85,17 @@ def facts(dataset: Dataset) -> dict[str, JsonValue]:
     """What a reader of the catalog wants to know before it negotiates and DCAT has no plain member for."""
     said = dataset.model_dump(
         mode="json",
-        include={"columns", "rows", "sha256", "grade", "scenario", "inputs", "partial", "missing_inputs"},
+        include={
+            "columns",
+            "rows",
+            "sha256",
+            "grade",
+            "scenario",
+            "inputs",
+            "partial",
+            "missing_inputs",
+            "derivations",
+        },
         exclude_none=True,
     )
     return {name: value for name, value in said.items() if value not in ([], False)}

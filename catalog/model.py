@@ -30,6 +30,7 @@ Decision: TypeAlias = Literal["automatic", "person"]
 EXPONENT_MAX = 12
 
 LANGUAGE = r"^([a-z]{2,3}(-[A-Za-z0-9]{1,8})*)?$"
+ABSOLUTE_IRI = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`]*$"
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -134,12 +135,24 @@ class Offer(_Record):
         return self.audience == "all" or viewer in self.audience
 
 
+class Derivation(_Record):
+    """From whose dataset another one was derived: the `dataset` of an `owner`, which is `iri` in RDF, under an `agreement`.
+
+    `agreement` is the digest that both sides of it know, None for a dataset of the same owner.
+    """
+
+    dataset: str = Field(min_length=1, max_length=2048)
+    owner: str = Field(min_length=1, max_length=2048)
+    iri: str = Field(pattern=ABSOLUTE_IRI, max_length=8192)
+    agreement: Digest | None = None
+
+
 class Dataset(_Record):
     """One dataset as its owner describes it.
 
     `sha256` is that of the source file as 64 hex digits, `bytes` and `rows` are its size; `modified` is UTC.
-    `inputs` are the ids of the datasets it was derived from; a derived day without one of them is `partial` and names it
-    in `missing_inputs`.
+    `inputs` are the ids of the datasets it was derived from, `derivations` say whose they are and what licenses that; a
+    derived day without one of them is `partial` and names it in `missing_inputs`.
     """
 
     id: str = Field(min_length=1, max_length=2048)
@@ -159,6 +172,7 @@ class Dataset(_Record):
     inputs: tuple[str, ...] = ()
     partial: bool = False
     missing_inputs: tuple[str, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
     offers: tuple[Offer, ...] = ()
 
     @field_validator("keywords", mode="before")
@@ -176,6 +190,11 @@ class Dataset(_Record):
     @classmethod
     def _sorted_ids(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(ids)))
+
+    @field_validator("derivations")
+    @classmethod
+    def _in_order(cls, derivations: tuple[Derivation, ...]) -> tuple[Derivation, ...]:
+        return tuple(sorted(derivations, key=lambda each: (each.dataset, each.owner, each.agreement or "")))
 
     @field_validator("offers")
     @classmethod

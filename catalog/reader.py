@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from catalog.errors import UnreadableCatalogError
 from catalog.messages import FACTS, PRICES, Service
-from catalog.model import LANGUAGE, Column, Keyword, Moment, Price
+from catalog.model import LANGUAGE, Column, Derivation, Keyword, Moment, Price
 from catalog.policy_shape import policy
 from catalog.spelling import Names, as_list, identifier, text_of, texts_of
 from policies.canonical import parse_json
@@ -64,6 +64,7 @@ class PeerDataset(BaseModel):
     inputs: tuple[str, ...] = ()
     partial: bool = False
     missing_inputs: tuple[str, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,7 @@ class _Facts(BaseModel):
     inputs: tuple[str, ...] = ()
     partial: bool = False
     missing_inputs: tuple[str, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
 
 
 def _offers(names: Names, value: JsonValue) -> Iterator[dict[str, JsonValue]]:

@@ -21,6 +21,7 @@ from catalog import graph, graph_reader, offline, shapes
 from catalog.errors import CatalogFault
 from catalog.messages import Service
 from catalog.model import Dataset
+from catalog.namespaces import dataset_iri
 
 
 def main() -> int:
@@ -51,7 +52,7 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(request: dict[str, Any]) -> list[dict[str, str]]:
-    names = {graph.dataset_iri(request["base"], item["id"]): item["id"] for item in request["datasets"]}
+    names = {dataset_iri(request["base"], item["id"]): item["id"] for item in request["datasets"]}
     return [
         {
             # Distribution, schema and checksum of a dataset have its IRI with a fragment.

@@ -44,6 +44,11 @@ def scenario_file(product):
     return shared(f"{SCENARIO}/data/{FILES[product]}.csv")
 
 
+def scenario_dataset(product):
+    """The id under which a product of the scenario is offered: its terms are about that one."""
+    return expected()["products"][product]["product_id"]
+
+
 def scenario_offer(name):
     return json.loads(shared(f"{SCENARIO}/contracts/offers/{name}.json").read_bytes())
 

@@ -46,6 +46,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("publish", "providing:publish", "Published, or Preview with --dry-run"),
         Command("withdraw", "providing:withdraw", "{id}"),
         Command("datasets", "providing:datasets", "[Published]"),
+        Command("lineage", "lineage:show", "Lineage"),
     ),
     "find": (
         Command("find", "finding:find", "[Dataset]"),
@@ -59,12 +60,24 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     ),
     "agree": (
         Command("negotiate", "negotiating:negotiate", "Negotiation"),
-        Command("negotiations", "negotiating:negotiations", "[Negotiation], one Negotiation with an id"),
+        Command(
+            "negotiations",
+            "negotiating:negotiations",
+            "[Negotiation], one Negotiation (while open with difference) with an id",
+        ),
         Command("accept", "negotiating:accept", "Negotiation"),
         Command("counter", "negotiating:counter", "Negotiation"),
         Command("agree", "negotiating:agree", "Negotiation"),
         Command("terminate", "negotiating:terminate", "Negotiation"),
+        Command("approvals", "approving:approvals", "[Negotiation] with subject"),
+        Command("approve", "approving:approve", "Negotiation"),
+        Command("reject", "approving:reject", "Negotiation"),
         Command("agreements", "negotiating:agreements", "[Agreement], one Agreement with an id"),
+        Command("terms check", "terms:check", "[{file, digest, canonical, valid, problems}]"),
+        Command("terms explain", "terms:explain", "{digest, id, model, sentences}"),
+        Command(
+            "terms simulate", "terms:simulate", "[{period, volume, days, lines, total}], a BundleStatement of a bundle"
+        ),
     ),
     "transfer": (
         Command("transfers", "transferring:transfers", "[Transfer], one Transfer with an id"),
@@ -73,6 +86,23 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("transfer resume", "transferring:resume", "Transfer"),
         Command("transfer complete", "transferring:complete_", "Transfer"),
         Command("transfer terminate", "transferring:terminate", "Transfer"),
+    ),
+    "control": (
+        Command("stop", "controlling:stop", "{participant, transfers}"),
+        Command("resume", "controlling:resume", "{participant}"),
+        Command("breach", "controlling:breach", "{agreement, remedies}"),
+        Command("release", "controlling:release", "{agreement}"),
+        Command("duties", "controlling:duties", "[{action, debtor, creditor, deadline, state, ...}]"),
+    ),
+    "settle": (
+        Command("bundle sign", "settling:sign", "Bundle"),
+        Command("bundle list", "settling:list_", "[Bundle]"),
+        Command("bundle show", "settling:show", "Bundle"),
+        Command("ledger import", "booking:import_", "{digest, period, rows, added, known}"),
+        Command("ledger list", "booking:list_", "[{digest, period, path, rows, at, holders}]"),
+        Command("state", "booking:state", "[{terms, ref, name, value, at}]"),
+        Command("statement", "settling:statement", "Settlement, or CSV with --csv"),
+        Command("statement close", "settling:close", "Settlement"),
     ),
     "prove": (
         Command("policy explain", "policy:explain", "{digest, sentences, enforcement}"),
@@ -86,6 +116,11 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("db rows", "database:rows", "rows of one table"),
         Command("db export", "database:export", "rows of one table, one per line"),
         Command("db sql", "database:sql", "rows of the answer"),
+    ),
+    "try": (
+        Command("demo", "playing:demo", "the story as it is told; report.json has the checks"),
+        Command("scenario run", "playing:run", "the story as it is told; report.json has the checks"),
+        Command("scenario check", "playing:check", "{valid, problems}"),
     ),
 }
 COMMANDS: dict[str, Command] = {command.name: command for section in SECTIONS.values() for command in section}

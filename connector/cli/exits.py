@@ -57,6 +57,7 @@ _OURS: tuple[tuple[type[WeftError], Exit], ...] = (
 # Domain errors about what somebody typed or handed over; any other is a signature, a manifest, a log that does not hold.
 _INPUT = frozenset(
     {"JsonError", "CanonicalError", "InvalidPolicyError", "ListFormError", "NotPublishableError", "InvalidGraphError"}
+    | {"TermsError", "AmountError", "PeriodError", "InputError"}
 )
 
 

@@ -1,16 +1,23 @@
 """`weft negotiate`, `accept`, `counter`, `agree`, `terminate`, `negotiations`, `agreements`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
 from connector.cli.connect import connect
+from connector.cli.exits import UsageError
 from connector.cli.ids import complete, shortener
 from connector.cli.people import partner
 from connector.cli.shell import LIST_LIMIT, Column, Shell
+from connector.cli.words import out
 from connector.client import Client
 from connector.client.processes import Agreement, Negotiation
+from contracts.settlement.amount import major
+
+# An offer is on the table that somebody must answer.
+_OPEN = ("REQUESTED", "OFFERED")
 
 
 async def negotiate(
@@ -20,6 +27,7 @@ async def negotiate(
     provider: str | None = None,
     consumer: str | None = None,
     terms: str | None = None,
+    document: Annotated[list[str] | None, Option("--document")] = None,
     wait: Annotated[str | None, Option("--wait")] = None,
     timeout_s: Annotated[float, Option("--timeout")] = 300.0,
     dry_run: Annotated[bool, Option("--dry-run")] = False,
@@ -35,14 +43,15 @@ async def negotiate(
             found = await client.offer(whom, dataset=dataset, offer=offer or "")
         else:
             whom = await partner(client, provider, shell.lang) if provider else (await client.dataset(dataset)).provider
-            document = shell.read_json(terms) if terms else None
+            policy = shell.read_json(terms) if terms else None
             if dry_run:
                 shell.tell("would-request", dataset=dataset, offer=offer or "-", partner=whom)
                 return
-            found = await client.negotiate(offer or "", provider=whom, dataset=dataset, terms=document)
+            await _keep(shell, client, document)
+            found = await client.negotiate(offer or "", provider=whom, dataset=dataset, terms=policy)
         if wait:
             found = await found.wait(wait.upper(), timeout_s=timeout_s)
-    _show(shell, found)
+    show(shell, found)
 
 
 async def negotiations(
@@ -56,7 +65,7 @@ async def negotiations(
     shell: Shell = ctx.obj
     async with connect(shell) as client:
         if negotiation is not None:
-            _show(shell, await client.negotiation(await _whole(shell, client, negotiation)))
+            await _show_whole(shell, await client.negotiation(await _whole(shell, client, negotiation)))
             return
         listing = client.negotiations(state=state.upper() if state else None, role=role)
         found = await listing.all(limit)
@@ -79,16 +88,22 @@ async def accept(ctx: typer.Context, negotiation: str) -> None:
     shell: Shell = ctx.obj
     async with connect(shell) as client:
         found = await client.negotiation(await _whole(shell, client, negotiation))
-        _show(shell, await found.accept())
+        show(shell, await found.accept())
 
 
-async def counter(ctx: typer.Context, negotiation: str, terms: Annotated[str, Argument()]) -> None:
+async def counter(
+    ctx: typer.Context,
+    negotiation: str,
+    terms: Annotated[str, Argument()],
+    document: Annotated[list[str] | None, Option("--document")] = None,
+) -> None:
     """Put other terms on the table."""
     shell: Shell = ctx.obj
-    document = shell.read_json(terms)
+    policy = shell.read_json(terms)
     async with connect(shell) as client:
         found = await client.negotiation(await _whole(shell, client, negotiation))
-        _show(shell, await found.counter(document))
+        await _keep(shell, client, document)
+        show(shell, await found.counter(policy))
 
 
 async def agree(ctx: typer.Context, negotiation: str) -> None:
@@ -96,7 +111,7 @@ async def agree(ctx: typer.Context, negotiation: str) -> None:
     shell: Shell = ctx.obj
     async with connect(shell) as client:
         found = await client.negotiation(await _whole(shell, client, negotiation))
-        _show(shell, await found.agree())
+        show(shell, await found.agree())
 
 
 async def terminate(
@@ -110,7 +125,7 @@ async def terminate(
     async with connect(shell) as client:
         found = await client.negotiation(await _whole(shell, client, negotiation))
         shell.confirm("ask.terminate", yes=yes, id=found.id, partner=found.counterparty)
-        _show(shell, await found.terminate(reason))
+        show(shell, await found.terminate(reason))
 
 
 async def agreements(
@@ -143,10 +158,51 @@ async def _whole(shell: Shell, client: Client, typed: str) -> str:
     return await complete(typed, client.negotiations(), lambda each: each.id, shell.lang)
 
 
-def _show(shell: Shell, found: Negotiation) -> None:
+async def _keep(shell: Shell, client: Client, files: Sequence[str] | None) -> None:
+    """Have the daemon hold the terms that a policy of ours cites by digest."""
+    for file in files or ():
+        document = shell.read_json(file)
+        if not isinstance(document, dict):
+            raise UsageError(shell.word("not-an-object", path=file))
+        await client.keep_terms(document)
+
+
+async def _show_whole(shell: Shell, found: Negotiation) -> None:
+    """A negotiation; while somebody must answer, also what separates the two sides."""
+    if found.state not in _OPEN:
+        show(shell, found)
+        return
+    compared = await found.difference()
+    show(shell, found, difference=compared.to_dict())
+    if shell.machine:
+        return
+    shell.tell("difference")
+    for told in compared.sentences.get(shell.lang, ()):
+        out(f"  {told}")
+    if compared.money:
+        shell.list_([each.to_dict() for each in compared.money], _money_columns())
+
+
+def _money_columns() -> list[Column]:
+    """What the payer owes under both sides' terms; amounts with their currency."""
+
+    def amount(row: Any, name: str) -> str:
+        return f"{major(row[name], row['exponent'], group=True)} {row['currency']}"
+
+    return [
+        Column("volume", lambda row: f"{row['volume']:,} {row['unit']}", right=True),
+        Column("days", lambda row: row["days"], right=True),
+        Column("ours", lambda row: amount(row, "ours"), right=True),
+        Column("theirs", lambda row: amount(row, "theirs"), right=True),
+        Column("difference", lambda row: amount(row, "difference"), right=True),
+    ]
+
+
+def show(shell: Shell, found: Negotiation, **more: Any) -> None:
+    """One negotiation; `more` stands beside its members in JSON."""
     raw = found.to_dict()
     shell.show(
-        raw,
+        {**raw, **more},
         [
             ("id", found.id),
             ("partner", shell.name(found.counterparty_name, found.counterparty)),
@@ -156,6 +212,7 @@ def _show(shell: Shell, found: Negotiation) -> None:
             ("offer", found.offer.get("@id", "")),
             ("allowed", ", ".join(found.allowed)),
             ("agreement", found.agreement),
+            ("approval", found.approval),
             ("updated", shell.time(found.updated.isoformat())),
         ],
     )

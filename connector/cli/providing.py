@@ -1,5 +1,6 @@
 """`weft publish`, `withdraw`, `datasets`: what we offer."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,14 @@ from typer import Argument, Option
 
 from connector.cli.connect import connect
 from connector.cli.exits import Exit, UsageError
+from connector.cli.ids import SHORTEST, complete
 from connector.cli.shell import LIST_LIMIT, Column, Shell
+from connector.client import Client
 from connector.client.models import Preview, in_language
+
+# What agreements of ours say against a publication, and not the publication itself.
+_BY_AGREEMENT = ("distribution-prohibited", "derivation-refused")
+_AGREEMENT = re.compile(rf"(sha-256:)?[0-9a-f]{{{SHORTEST},64}}")
 
 
 async def publish(
@@ -30,6 +37,9 @@ async def publish(
     visible_to: str = "all",
     decide: Literal["automatic", "person"] = "automatic",
     encoding: str = "",
+    derived_from: Annotated[list[str] | None, Option("--derived-from")] = None,
+    missing: Annotated[list[str] | None, Option("--missing")] = None,
+    purpose: str = "",
     dry_run: Annotated[bool, Option("--dry-run")] = False,
     yes: Annotated[bool, Option("--yes")] = False,
 ) -> int:
@@ -54,14 +64,20 @@ async def publish(
     }
     if encoding:
         publication["encoding"] = encoding
+    if missing:
+        publication["missing_inputs"] = missing
+    if purpose:
+        publication["purpose"] = purpose
     async with connect(shell) as client:
+        if derived_from:
+            publication["inputs"] = [await _input(client, each, shell.lang) for each in derived_from]
         preview = await client.preview(publication)
         if dry_run:
             _show(shell, preview)
-            return Exit.DONE if preview.publishable else Exit.USAGE
+            return _exit(preview)
         _announce(shell, preview)
         if not preview.publishable:
-            return Exit.USAGE
+            return _exit(preview)
         if sys.stdin.isatty():
             shell.confirm("ask.publish", yes=yes, id=id_)
         done = await client.publish(**publication)
@@ -106,6 +122,15 @@ async def datasets(ctx: typer.Context, limit: int = LIST_LIMIT) -> None:
         )
 
 
+async def _input(client: Client, typed: str, lang: str) -> dict[str, str]:
+    """`DATASET` or `DATASET=AGREEMENT`; the agreement may be its beginning. A dataset id may hold an equals sign itself."""
+    dataset, sign, agreement = typed.rpartition("=")
+    if not sign or not dataset or not _AGREEMENT.fullmatch(agreement):
+        return {"dataset": typed}
+    known = client.agreements(role="consumer", dataset=dataset)
+    return {"dataset": dataset, "agreement": await complete(agreement, known, lambda each: each.digest, lang)}
+
+
 def _texts(zh: str, en: str) -> dict[str, str]:
     return {lang: text for lang, text in (("zh", zh), ("en", en)) if text}
 
@@ -122,6 +147,14 @@ def _show(shell: Shell, preview: Preview) -> None:
         shell.data(preview.to_dict())
     else:
         _announce(shell, preview)
+
+
+def _exit(preview: Preview) -> Exit:
+    """What a publication ends with that was only looked at, or that cannot be."""
+    if preview.publishable:
+        return Exit.DONE
+    by_agreement = any(problem.get("code") in _BY_AGREEMENT for problem in preview.problems)
+    return Exit.POLICY if by_agreement else Exit.USAGE
 
 
 def _announce(shell: Shell, preview: Preview) -> None:

@@ -8,17 +8,32 @@ from connector.client.client import Client
 from connector.client.consent import Money, Rejection
 from connector.client.delivery import Delivery
 from connector.client.fetch import Progress
-from connector.client.models import AuditRecord, Dataset, DryRun, Event, Member, Offer, Price, Published, Status
+from connector.client.models import (
+    AuditRecord,
+    Bundle,
+    Dataset,
+    DryRun,
+    Event,
+    Lineage,
+    Member,
+    Offer,
+    Price,
+    Published,
+    Settlement,
+    Status,
+)
 from connector.client.processes import Agreement, Negotiation, Transfer
 
 __all__ = [
     "Agreement",
     "AuditRecord",
+    "Bundle",
     "Client",
     "Dataset",
     "Delivery",
     "DryRun",
     "Event",
+    "Lineage",
     "Member",
     "Money",
     "Negotiation",
@@ -27,6 +42,7 @@ __all__ = [
     "Progress",
     "Published",
     "Rejection",
+    "Settlement",
     "Status",
     "Transfer",
     "accept",

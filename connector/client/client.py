@@ -24,15 +24,19 @@ from connector.client.fetch import Tell, fetch
 from connector.client.listing import Listing, Page
 from connector.client.models import (
     AuditRecord,
+    Bundle,
     Dataset,
+    Document,
     DryRun,
     Event,
     Freshness,
+    Lineage,
     Member,
     Model,
     Offer,
     Preview,
     Published,
+    Settlement,
     Status,
 )
 from connector.client.processes import Agreement, Negotiation, Transfer
@@ -215,6 +219,21 @@ class Client:
         query = {"state": state, "role": role, "counterparty": counterparty, "dataset": dataset}
         return self._listing("negotiations", "/v1/negotiations", self._of(Negotiation), query)
 
+    def approvals(self) -> Listing[Negotiation]:
+        """Negotiations that a person of ours must decide about, longest waiting first; `subject` says what is asked."""
+        return self._listing("approvals", "/v1/approvals", self._of(Negotiation))
+
+    async def keep_terms(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> Document:
+        """Have the daemon hold and serve a terms document of ours, so that we can ask for it by its digest."""
+        body = {"kind": "terms", "document": dict(document)}
+        raw = await self.session.send("POST", "/v1/documents", body, idempotency_key=idempotency_key)
+        return Document.read(raw)
+
+    async def document(self, digest: str, *, from_: str | None = None, kind: str = "terms") -> Document:
+        """Terms or a transform by digest: what the daemon holds, else fetched from the participant who cites it."""
+        query = {"from": from_, "kind": kind}
+        return Document.read(await self.session.get(f"/v1/documents/{_segment(digest)}", query))
+
     async def negotiation(self, identifier: str) -> Negotiation:
         return Negotiation.of(self, await self.session.get(f"/v1/negotiations/{_segment(identifier)}"))
 
@@ -298,10 +317,17 @@ class Client:
         transforms: Sequence[Mapping[str, Any]] = (),
         visible_to: Collection[str] | str = "all",
         decide: str = "automatic",
+        inputs: Sequence[str | Mapping[str, str]] = (),
+        missing_inputs: Collection[str] = (),
+        purpose: str | None = None,
         idempotency_key: str | None = None,
         **more: Any,
     ) -> Published:
-        """Offer a file on the daemon's machine. The same content again changes nothing and says so (`unchanged`)."""
+        """Offer a file on the daemon's machine. The same content again changes nothing and says so (`unchanged`).
+
+        A derived product names its `inputs`, by dataset id or as `{"dataset", "agreement"}`, and the `purpose` of the derivation;
+        `missing_inputs` are those of which the day's delivery did not come.
+        """
         body = {
             "path": str(path),
             "id": id,
@@ -313,6 +339,9 @@ class Client:
             "transforms": [dict(each) for each in transforms],
             "visible_to": visible_to if visible_to == "all" else sorted(visible_to),
             "decide": decide,
+            "inputs": [each if isinstance(each, str) else dict(each) for each in inputs],
+            "missing_inputs": sorted(missing_inputs),
+            "purpose": purpose,
             **more,
         }
         raw = await self.session.send("POST", "/v1/datasets", body, idempotency_key=idempotency_key, timeout_s=300)
@@ -331,6 +360,129 @@ class Client:
     def datasets(self) -> Listing[Published]:
         """What we offer."""
         return self._listing("datasets", "/v1/datasets", Published.read)
+
+    async def lineage(self, dataset: str, *, provider: str | None = None) -> Lineage:
+        """Where a dataset came from and what came of it; without a `provider` ours, else the only one that is known."""
+        return Lineage.read(await self.session.get(f"/v1/lineage/{_segment(dataset)}", {"provider": provider}))
+
+    # -- settlement ----------------------------------------------------------------------------------------------------
+
+    async def sign_bundle(
+        self,
+        document: Mapping[str, Any] | None = None,
+        *,
+        terms: str | None = None,
+        from_: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Bundle:
+        """Sign a contract of many parties: its terms document, or the digest of one that we hold or that `from_` serves."""
+        body = {"document": dict(document) if document is not None else None, "terms": terms or "", "from": from_ or ""}
+        return Bundle.read(await self.session.send("POST", "/v1/bundles", body, idempotency_key=idempotency_key))
+
+    def bundles(self) -> Listing[Bundle]:
+        """The contracts of many parties that we are a signatory of."""
+        return self._listing("bundles", "/v1/bundles", Bundle.read)
+
+    async def bundle(self, name: str) -> Bundle:
+        """One of them, by its id or the digest of its terms."""
+        return Bundle.read(await self.session.get(f"/v1/bundles/{_segment(name)}"))
+
+    async def settlement(self, period: str) -> Settlement:
+        """The statements of a period such as `2026-10`; before closing a preview from our own books."""
+        return Settlement.read(await self.session.get(f"/v1/settlement/{_segment(period)}"))
+
+    async def close_period(
+        self, period: str, *, only: Collection[str] = (), idempotency_key: str | None = None
+    ) -> Settlement:
+        """Consent to the statements of a period, or `only` to those of these refs: computed, proposed and signed by themselves.
+
+        Repeated, it says again what was not agreed yet.
+        """
+        path = f"/v1/settlement/{_segment(period)}/close"
+        raw = await self.session.send("POST", path, {"only": list(only)}, idempotency_key=idempotency_key)
+        return Settlement.read(raw)
+
+    async def import_ledger(
+        self,
+        path: str | Path,
+        *,
+        period: str,
+        names: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Book the usage records of a CSV file, an absolute path on the daemon's machine; returns digest, rows, added, known.
+
+        `names` says what its short names of parties and products stand for. The same file again changes nothing.
+        """
+        body = {"path": str(path), "period": period, "names": dict(names or {})}
+        answer: Mapping[str, Any] = await self.session.send(
+            "POST", "/v1/ledgers", body, idempotency_key=idempotency_key
+        )
+        return answer
+
+    def ledgers(self, period: str | None = None) -> Listing[Model]:
+        """The ledgers that were imported, and who else holds each."""
+        return self._listing("ledgers", "/v1/ledgers", Model.read, {"period": period})
+
+    async def state(
+        self,
+        period: str,
+        *,
+        quality: Mapping[str, str] | None = None,
+        outage: Mapping[str, Sequence[str]] | None = None,
+        income: int | None = None,
+        bundle: str = "",
+    ) -> Sequence[Mapping[str, Any]]:
+        """State grades and full days without service by ref, or a bundle's net income in minor units; returns all that is stated.
+
+        No outage is stated as an empty list: nothing is inferred from silence.
+        """
+        days = {ref: list(each) for ref, each in (outage or {}).items()}
+        body = {"bundle": bundle, "quality": dict(quality or {}), "outage": days, "income": income}
+        answer = await self.session.send("PUT", f"/v1/settlement/{_segment(period)}/stated", body)
+        found: Sequence[Mapping[str, Any]] = answer["items"]
+        return found
+
+    async def stated(self, period: str) -> Sequence[Mapping[str, Any]]:
+        """What we have stated for a period."""
+        found: Sequence[Mapping[str, Any]] = (await self.session.get(f"/v1/settlement/{_segment(period)}/stated"))[
+            "items"
+        ]
+        return found
+
+    # -- control -------------------------------------------------------------------------------------------------------
+
+    async def stop(self, partner: str, *, reason: str, idempotency_key: str | None = None) -> int:
+        """The kill switch: from now on nothing moves with a partner, `*` for everybody; returns how many transfers ended."""
+        body = {"participant": partner, "reason": reason}
+        answer = await self.session.send("POST", "/v1/stops", body, idempotency_key=idempotency_key)
+        return int(answer["transfers"])
+
+    async def resume(self, partner: str, *, idempotency_key: str | None = None) -> None:
+        """Let data move with a partner again, `*` for everybody; what was ended is asked for anew."""
+        await self.session.send("POST", "/v1/stops/lift", {"participant": partner}, idempotency_key=idempotency_key)
+
+    def stops(self) -> Listing[Model]:
+        """Partners with whom nothing moves."""
+        return self._listing("stops", "/v1/stops", Model.read)
+
+    async def report_breach(self, agreement: str, *, action: str, reason: str) -> Sequence[str]:
+        """Say that a partner did what our agreement prohibits; returns the remedies that were carried out."""
+        body = {"agreement": agreement, "action": action, "reason": reason}
+        answer = await self.session.send("POST", "/v1/breaches", body)
+        return [str(each) for each in answer["remedies"]]
+
+    def holds(self) -> Listing[Model]:
+        """Agreements under which nothing moves because of a breach."""
+        return self._listing("holds", "/v1/holds", Model.read)
+
+    async def release(self, agreement: str, *, reason: str) -> None:
+        """Let transfers under a held agreement begin again."""
+        await self.session.send("POST", f"/v1/holds/{_segment(agreement)}/release", {"reason": reason})
+
+    def duties(self, *, state: str | None = None, partner: str | None = None) -> Listing[Model]:
+        """What is owed after deliveries, by us and to us: the nearest deadline first, then what is fulfilled."""
+        return self._listing("duties", "/v1/duties", Model.read, {"state": state, "partner": partner})
 
     # -- policies, events, audit ---------------------------------------------------------------------------------------
 

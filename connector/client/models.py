@@ -99,6 +99,42 @@ class Offer(Model):
         return self.sentences.get(lang) or next(iter(self.sentences.values()), ())
 
 
+class Document(Model):
+    """Terms or a transform. `sentences` say each clause of terms in words; they are empty for anything else."""
+
+    digest: str
+    kind: str
+    document: Mapping[str, Any]
+    sentences: Mapping[str, tuple[str, ...]] = {}
+
+
+class MoneyDifference(Model):
+    """What the payer owes for a period at a `volume` (and `days` without service) under our terms and under theirs.
+
+    Amounts are minor units, `exponent` decimals of `currency`; `difference` is theirs minus ours.
+    """
+
+    terms: str = ""
+    volume: int
+    unit: str = ""
+    days: int = 0
+    ours: int
+    theirs: int
+    difference: int
+    currency: str
+    exponent: int
+
+
+class Difference(Model):
+    """What separates both sides of a negotiation; `problems` name terms that could not be read."""
+
+    differs: bool
+    sentences: Mapping[str, tuple[str, ...]] = {}
+    money: tuple[MoneyDifference, ...] = ()
+    offers: Mapping[str, Any] = {}
+    problems: tuple[Mapping[str, Any], ...] = ()
+
+
 class Freshness(Model):
     """How old what we know of one member's catalog is. `state` is fresh, stale or never."""
 
@@ -138,6 +174,66 @@ class Published(Dataset):
     path: str = ""
     visible_to: Literal["all"] | tuple[str, ...] = "all"
     unchanged: bool = False
+
+
+class LineageInput(Model):
+    """A dataset that a product was made from, under an `agreement` (None: of the same owner), with what it was made from.
+
+    For a product of ours `version`, `delivery`, `manifest` and `received` tell of the delivery that was used, and `missing` that
+    the day's did not come.
+    """
+
+    dataset: str
+    provider: str
+    provider_name: Words = {}
+    title: Words = {}
+    agreement: str | None = None
+    version: str = ""
+    delivery: str | None = None
+    manifest: str | None = None
+    received: datetime | None = None
+    missing: bool = False
+    inputs: tuple["LineageInput", ...] = ()
+
+
+class Derived(Model):
+    """A dataset that its catalog says was made from another one, with what was made from it."""
+
+    dataset: str
+    provider: str
+    provider_name: Words = {}
+    title: Words = {}
+    agreement: str | None = None
+    partial: bool = False
+    derived: tuple["Derived", ...] = ()
+
+
+class Sale(Model):
+    """An agreement about a product of ours; `shares` are the inputs that its bundle pays: bundle, ref, provider, dataset."""
+
+    agreement: str
+    consumer: str
+    consumer_name: Words = {}
+    since: datetime
+    deliveries: int = 0
+    rows: int = 0
+    shares: tuple[Mapping[str, Any], ...] = ()
+
+
+class Lineage(Model):
+    """Where a dataset came from (`inputs`), what came of it (`derived`), and, of ours, who gets it (`sales`)."""
+
+    dataset: str
+    provider: str
+    provider_name: Words = {}
+    title: Words = {}
+    version: str = ""
+    partial: bool = False
+    missing_inputs: tuple[str, ...] = ()
+    ours: bool = False
+    inputs: tuple[LineageInput, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    sales: tuple[Sale, ...] = ()
 
 
 class Preview(Model):
@@ -221,3 +317,61 @@ class Status(Model):
     counts: Mapping[str, Any] = {}
     audit: Mapping[str, Any] = {}
     catalogs: tuple[Freshness, ...] = ()
+
+
+class Bundle(Model):
+    """A contract of many parties: in force `since` its anchor once `missing` is empty. `terms` is the digest all have signed.
+
+    `agreements` are its slots, each with the digest of our agreement that fills it, if there is one.
+    """
+
+    id: str
+    terms: str
+    operator: str = ""
+    signatories: tuple[Mapping[str, Any], ...] = ()
+    missing: tuple[str, ...] = ()
+    in_force: bool = False
+    since: str | None = None
+    agreements: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def signed(self) -> Mapping[str, str | None]:
+        """When each signatory signed, None where a signature is missing."""
+        return {str(each["participant"]): each.get("signed_at") for each in self.signatories}
+
+
+class Settlement(Model):
+    """A period: every statement we take part in with its state, and what they come to for us, in minor units.
+
+    `lines`, `total` and `positions` are of one currency; `others` are those of further ones. Before closing this is a preview.
+    """
+
+    period: str
+    participant: str = ""
+    closed: Mapping[str, str] = {}
+    statements: tuple[Mapping[str, Any], ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    lines: tuple[Mapping[str, Any], ...] = ()
+    total: int = 0
+    positions: tuple[Mapping[str, Any], ...] = ()
+    currency: str | None = None
+    exponent: int = 0
+    others: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def documents(self) -> tuple[Mapping[str, Any], ...]:
+        """The statements themselves, as far as they are computed."""
+        return tuple(each["document"] for each in self.statements if each.get("document"))
+
+    @property
+    def purses(self) -> tuple[Mapping[str, Any], ...]:
+        """Lines, total and positions for each currency."""
+        if self.currency is None:
+            return ()
+        names = ("lines", "total", "positions", "currency", "exponent")
+        return ({name: getattr(self, name) for name in names}, *self.others)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether every statement of the period has all its signatures; where nothing is charged there is none."""
+        return all(each["state"] in ("agreed", "empty") for each in self.statements)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import Field, PrivateAttr
 
 from connector.client.errors import EndedError, NegotiationTerminatedError, TransferTerminatedError
-from connector.client.models import Model, Words
+from connector.client.models import Difference, Model, Words
 from connector.client.waiting import Goal, reach
 from contracts.negotiation import table as negotiation_table
 from contracts.transfer import table as transfer_table
@@ -45,6 +45,7 @@ class Negotiation(Handle):
     """A contract negotiation. `state` is None until the first message was acknowledged.
 
     `offer` is the last offer on the table, as sent; `allowed` are our next moves; `waiting_for` is us, counterparty or nobody.
+    `approval` is why a person of ours approved; in a list of approvals, `subject` says what is to be decided.
     """
 
     id: str
@@ -56,11 +57,13 @@ class Negotiation(Handle):
     offer: Mapping[str, Any] = {}
     offer_digest: str = ""
     offered_by: str = ""
+    approval: str = ""
     agreement: str | None = None
     code: str = ""
     reason: str = ""
     allowed: tuple[str, ...] = ()
     waiting_for: str = "nobody"
+    subject: str = ""
     created: datetime
     updated: datetime
 
@@ -96,6 +99,19 @@ class Negotiation(Handle):
     async def counter(self, policy: Mapping[str, Any], *, idempotency_key: str | None = None) -> "Negotiation":
         """Put other terms on the table under the same offer id."""
         return await self._move("counter", {"document": dict(policy)}, idempotency_key)
+
+    async def difference(self) -> Difference:
+        """What separates the offer on the table from the one that it answers, in sentences and in money."""
+        path = f"/v1/negotiations/{quote(self.id, safe='')}/difference"
+        return Difference.read(await self.client.session.get(path))
+
+    async def approve(self, reason: str = "", *, idempotency_key: str | None = None) -> "Negotiation":
+        """Say yes to what waits for us: agree as provider, accept as consumer; the reason stays with us."""
+        return await self._move("approve", {"reason": reason}, idempotency_key)
+
+    async def reject(self, reason: str, *, idempotency_key: str | None = None) -> "Negotiation":
+        """Say no to what waits for us: the negotiation ends, and the counterparty is told the reason."""
+        return await self._move("reject", {"reason": reason}, idempotency_key)
 
     async def terminate(self, reason: str, *, code: str = "", idempotency_key: str | None = None) -> "Negotiation":
         return await self._move("terminate", {"reason": reason, "code": code}, idempotency_key)

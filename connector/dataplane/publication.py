@@ -9,14 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from catalog.model import Audience, Column, Dataset, Offer, price_of
+from catalog.model import Audience, Column, Dataset, Digest, Offer, price_of
 from catalog.publish import Problem, problems
 from connector.dataplane.profile import Profile
 from connector.dataplane.table import Encoding
 from connector.dataplane.transforms.model import Transform, TransformError, parse_transform
 from connector.errors import RefusedError
+from contracts.errors import TermsError
+from contracts.settlement.fit import check_fit
+from contracts.settlement.terms import parse_terms
 from policies.canonical import canonical, digest, parse_json
 from policies.columns import parse_list
 from policies.errors import CanonicalError, ListFormError
@@ -39,10 +42,28 @@ class OfferRule(BaseModel):
     supersedes: str | None = None
 
 
+class NamedInput(BaseModel):
+    """A dataset that the published one was derived from, by its id; `agreement` is the digest of what licenses that.
+
+    Without one it is the newest agreement of ours that allows it. A plain id is short for an input without an agreement.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(min_length=1, max_length=2048)
+    agreement: Digest | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_id(cls, given: object) -> object:
+        return {"dataset": given} if isinstance(given, str) else given
+
+
 class Publication(BaseModel):
     """A request to publish. `title` and `description` are by language; `offers`, `terms`, `transforms` are documents.
 
-    `inputs` are ids of datasets this one was derived from, under agreements of ours; `purpose` is what the derivation was for.
+    `inputs` are what this dataset was derived from, and `purpose` is what the derivation was for; `missing_inputs` are those
+    whose delivery of the day did not come, which makes the product `partial`.
     `if_exists` decides whether a dataset of this id gets a new version or the publication is refused.
     """
 
@@ -65,7 +86,7 @@ class Publication(BaseModel):
     version: str | None = None
     grade: str | None = None
     scenario: str | None = None
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[NamedInput, ...] = ()
     missing_inputs: tuple[str, ...] = ()
     partial: bool = False
     purpose: str | None = None
@@ -122,6 +143,7 @@ def prepare(
             check_policy=lambda offer: [each.sentence("en") for each in check_publishable(offer)],
         ),
         *(problem for offer in dataset.offers for problem in _fit(offer, profile, held)),
+        *(problem for offer in dataset.offers for problem in _settleable(offer, dataset, held)),
     ]
     return Prepared(dataset, tuple(given), tuple(found))
 
@@ -151,8 +173,8 @@ def _dataset(
         modified=before.modified if same_bytes and before is not None else now,
         grade=publication.grade,
         scenario=publication.scenario,
-        inputs=publication.inputs,
-        partial=publication.partial,
+        inputs=tuple(each.dataset for each in publication.inputs),
+        partial=publication.partial or bool(publication.missing_inputs),
         missing_inputs=publication.missing_inputs,
         offers=tuple(_offer(publication, document, held) for document in publication.offers),
     )
@@ -195,6 +217,17 @@ def _fit(offer: Offer, profile: Profile, held: Mapping[str, bytes]) -> Iterator[
             continue  # said already
         if unknown:
             yield Problem("columns-unknown", offer.id, {"columns": ",".join(unknown), "delivered": ",".join(leaving)})
+
+
+def _settleable(offer: Offer, dataset: Dataset, held: Mapping[str, bytes]) -> Iterator[Problem]:
+    """Whether money can be settled by the terms an offer cites: read strictly, and about this provider and dataset."""
+    for name in offer.terms:
+        if name not in held:
+            continue  # said already
+        try:
+            check_fit(parse_terms(held[name]), provider=dataset.owner, product=dataset.id)
+        except TermsError as error:
+            yield Problem(error.code, offer.id, {"digest": name, **error.facts})
 
 
 def _transform(body: bytes) -> Transform:

@@ -1,8 +1,7 @@
-"""Publishing: profile the file, check everything, show what becomes public, then one transaction with its record.
+"""Publishing: profile the file, check everything, show what becomes public, then one transaction with record and lineage.
 
-What we received from others is theirs: content that arrived under an agreement may be passed on only where that agreement
-allows `odrl:distribute`, and a product derived from others' data only where each of theirs allows `odrl:derive` under offers
-that hand down what they demand (policies.md 2.6, rules 3 and 6). Our own connector refuses, and records it.
+What may not be published because it is others' data, or made from it, is for `derivation` to say. Our own connector refuses it,
+and records that.
 """
 
 import asyncio
@@ -15,28 +14,23 @@ from catalog.messages import Service, dataset_body
 from catalog.model import Audience, Dataset
 from catalog.publish import Problem
 from connector.dataplane.content import leaf_cache, source_key
+from connector.dataplane.derivation import Checked, check_distribution, check_inputs, derivations, record_refusals
 from connector.dataplane.leaves import hash_leaves
 from connector.dataplane.profile import Fingerprint, Profile, profile
 from connector.dataplane.publication import Prepared, Publication, prepare
 from connector.dispatch.peers import root_of
 from connector.errors import RefusedError
-from connector.exchange.decide import decide
 from connector.exchange.node import Node
 from connector.rdf import Publisher, RdfWorker
-from connector.store import agreement as agreements
-from connector.store import catalog
+from connector.store import catalog, lineage
 from connector.store import delivery as deliveries
-from connector.store.agreement import Agreement
 from connector.store.catalog import SourceFile
 from connector.store.database import Tx
 from connector.store.delivery import Delivery
+from connector.store.lineage import Input
 from contracts.evidence.manifest import as_digest, unpack_leaves
 from contracts.evidence.merkle import root
 from policies.canonical import JsonValue
-from policies.decision import Decision
-from policies.model import Policy
-from policies.parse import parse_policy
-from policies.vocabulary import DERIVE, DISTRIBUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +56,32 @@ class Published:
     changed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A publication that was looked at from all sides."""
+
+    prepared: Prepared
+    checked: Checked
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.prepared.dataset
+
+
 async def preview(node: Node, publication: Publication, *, rdf: RdfWorker | None = None) -> Preview:
     """What `publish` would make public, and everything that would stop it; writes nothing.
 
     Raises TableError and RefusedError where there is nothing to show.
     """
     found = await profile(publication.path, media_type=publication.media_type, encoding=publication.encoding)
-    prepared = await _prepared(node, publication, found, rdf)
-    dataset = prepared.dataset
+    looked = await _look(node, publication, found, rdf)
+    dataset = looked.dataset
     body = dataset_body(dataset, Service.of(node.participant, node.base))
     shown = [offer.audience for offer in dataset.offers]
     viewers: Audience = "all" if "all" in shown else tuple(sorted({name for audience in shown for name in audience}))
-    refused = await _refusals(node, publication, found, dataset)
-    problems = (*prepared.problems, *(Problem(error.code, facts=_texts(error)) for _, error, _ in refused))
+    errors = (refusal.error for refusal in looked.checked.refusals)
+    refused = (Problem(error.code, facts={name: str(value) for name, value in error.facts.items()}) for error in errors)
+    problems = (*looked.prepared.problems, *refused)
     return Preview(dataset, body, viewers, problems)
 
 
@@ -82,17 +89,18 @@ async def publish(node: Node, publication: Publication, *, rdf: RdfWorker | None
     """Publish a file, or the new version of a dataset; durable when this returns.
 
     Raises TableError, NotPublishableError with all problems, and RefusedError: source-missing, source-busy,
-    distribution-prohibited, derivation-refused (both recorded), dataset-exists, offer-reused, offer-taken.
+    distribution-prohibited, derivation-refused (the first of them; all are recorded), dataset-exists, offer-reused, offer-taken.
     """
     path = publication.path.absolute()
     found = await profile(path, media_type=publication.media_type, encoding=publication.encoding)
-    prepared = await _prepared(node, publication, found, rdf)
-    if prepared.problems:
-        raise NotPublishableError(publication.id, prepared.problems)
-    for agreement, error, decision in await _refusals(node, publication, found, prepared.dataset):
-        await _record_refusal(node, publication, agreement, error, decision)
-        raise error
-    await _hash_ahead(node, path, found, prepared)
+    looked = await _look(node, publication, found, rdf)
+    if looked.prepared.problems:
+        raise NotPublishableError(publication.id, looked.prepared.problems)
+    refusals = looked.checked.refusals
+    if refusals:
+        await node.db.transact(lambda tx: record_refusals(tx, node, publication, refusals))
+        raise refusals[0].error
+    await _hash_ahead(node, path, found, looked.prepared)
     source = SourceFile(
         path=str(path),
         size=found.fingerprint.size,
@@ -103,7 +111,7 @@ async def publish(node: Node, publication: Publication, *, rdf: RdfWorker | None
         delimiter=found.delimiter,
         columns=found.names,
     )
-    return await node.db.transact(lambda tx: _publish(tx, node, publication, prepared, source))
+    return await node.db.transact(lambda tx: _publish(tx, node, publication, looked, source))
 
 
 async def withdraw(node: Node, dataset: str, reason: str) -> bool:
@@ -121,18 +129,19 @@ async def withdraw(node: Node, dataset: str, reason: str) -> bool:
     return await node.db.transact(work)
 
 
-def _publish(tx: Tx, node: Node, publication: Publication, prepared: Prepared, source: SourceFile) -> Published:
+def _publish(tx: Tx, node: Node, publication: Publication, looked: _Looked, source: SourceFile) -> Published:
+    dataset, inputs = looked.dataset, looked.checked.inputs
     before = catalog.dataset(tx, publication.id)
     if before is not None and before.state == "published" and publication.if_exists == "refuse":
         raise RefusedError("dataset-exists", dataset=publication.id)
-    for kind, body in prepared.documents:
+    for kind, body in looked.prepared.documents:
         catalog.put_document(tx, kind, body)
-    done = catalog.publish(tx, prepared.dataset, at=node.clock.now())
+    done = catalog.publish(tx, dataset, at=node.clock.now())
     moved = catalog.source(tx, publication.id) != source
     if moved:
         catalog.put_source(tx, publication.id, source)
     if done.changed:
-        dataset = prepared.dataset
+        lineage.add(tx, dataset.id, done.change, inputs)
         terms = dict.fromkeys(name for offer in dataset.offers for name in offer.terms)
         transforms = dict.fromkeys(name for offer in dataset.offers for name in offer.transforms)
         node.audit.append(
@@ -142,54 +151,58 @@ def _publish(tx: Tx, node: Node, publication: Publication, prepared: Prepared, s
                 f"dataset:sha-256:{dataset.sha256}",
                 *(f"terms:{name}" for name in terms),
                 *(f"transform:{name}" for name in transforms),
+                *(f"licence:{each.agreement}" for each in inputs if each.agreement),
             ],
             details={
                 "dataset": dataset.id,
                 "record": dataset.digest(),
                 "offers": [offer.id for offer in dataset.offers],
-                "inputs": list(dataset.inputs),
+                "inputs": [_entry(each) for each in inputs],
                 "partial": dataset.partial,
             },
         )
-    return Published(prepared.dataset, source, done.changed)
+    return Published(dataset, source, done.changed)
+
+
+def _entry(used: Input) -> dict[str, JsonValue]:
+    """An input as the audit record has it."""
+    known = {"agreement": used.agreement, "delivery": used.delivery, "version": used.version, "manifest": used.manifest}
+    return {
+        "dataset": used.input,
+        "owner": used.owner,
+        "missing": used.missing,
+        **{name: value for name, value in known.items() if value},
+    }
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
 
-async def _prepared(node: Node, publication: Publication, found: Profile, rdf: RdfWorker | None) -> Prepared:
-    """Record and problems, the shapes' among them."""
+async def _look(node: Node, publication: Publication, found: Profile, rdf: RdfWorker | None) -> _Looked:
+    """The record with its lineage, all its problems, the shapes' among them, and what our agreements say against it."""
 
-    def look(tx: Tx) -> tuple[Dataset | None, dict[str, bytes]]:
+    def held(tx: Tx) -> tuple[Dataset | None, dict[str, bytes]]:
         listed = catalog.dataset(tx, publication.id)
         named = {name for offer in publication.offers for name in _digests(offer)}
         held = {name: kept.body for name in named if (kept := catalog.document(tx, name)) is not None}
         return (listed.dataset if listed is not None else None), held
 
-    before, known = await node.db.read(look)
+    before, known = await node.db.read(held)
     prepared = prepare(publication, found, owner=node.participant, known=known, before=before, now=node.clock.now())
-    findings = await (rdf or RdfWorker()).check([prepared.dataset], _publisher(node))
+    copies = await _copies(node, publication.path, found)
+    checked = await node.db.read(
+        lambda tx: (
+            check_distribution(tx, node, publication, copies) + check_inputs(tx, node, publication, prepared.dataset)
+        )
+    )
+    dataset = Dataset.model_validate({**dict(prepared.dataset), "derivations": derivations(node, checked.inputs)})
+    findings = await (rdf or RdfWorker()).check([dataset], _publisher(node))
     shapes = tuple(
         Problem("shape-violated", facts={"property": finding.property, "problem": finding.message})
         for finding in findings
         if finding.severity == "violation"
     )
-    return replace(prepared, problems=prepared.problems + shapes)
-
-
-async def _refusals(
-    node: Node, publication: Publication, found: Profile, dataset: Dataset
-) -> list[tuple[Agreement | None, RefusedError, Decision | None]]:
-    """What our own agreements say against it: the agreement, the error and the decision of each refusal."""
-    copies = await _copies(node, publication.path, found)
-    offers = tuple(parse_policy(offer.document) for offer in dataset.offers)
-
-    def work(tx: Tx) -> list[tuple[Agreement | None, RefusedError, Decision | None]]:
-        refused = [_distribution(tx, node, publication, delivery) for delivery in copies]
-        refused += [_derivation(tx, node, publication, name, offers) for name in dataset.inputs]
-        return [each for each in refused if each is not None]
-
-    return await node.db.read(work)
+    return _Looked(replace(prepared, dataset=dataset, problems=prepared.problems + shapes), checked)
 
 
 async def _copies(node: Node, path: Path, found: Profile) -> list[Delivery]:
@@ -231,79 +244,6 @@ async def _root(path: Path, size: int, chunk: int) -> str:
     return as_digest(await asyncio.to_thread(lambda: root(unpack_leaves(leaves))))
 
 
-def _distribution(
-    tx: Tx, node: Node, publication: Publication, delivery: Delivery
-) -> tuple[Agreement | None, RefusedError, Decision | None] | None:
-    agreement = agreements.get(tx, delivery.agreement)
-    if agreement is None:
-        return None
-    decision = decide(tx, node, agreement, action=DISTRIBUTE, purpose=publication.purpose, columns=None)
-    if decision.allowed:
-        return None
-    error = RefusedError(
-        "distribution-prohibited",
-        agreement=agreement.digest,
-        dataset=delivery.dataset,
-        owner=delivery.counterparty,
-        reason=decision.reason or "no-permission",
-    )
-    return agreement, error, decision
-
-
-def _derivation(
-    tx: Tx, node: Node, publication: Publication, name: str, offers: tuple[Policy, ...]
-) -> tuple[Agreement | None, RefusedError, Decision | None] | None:
-    """Whether some agreement of ours about an input licenses the product; the newest one says why not."""
-    refused: tuple[Agreement | None, RefusedError, Decision | None] | None = None
-    for row in tx.all("delivery.licences", dataset=name):
-        agreement = agreements.get(tx, row["digest"])
-        if agreement is None:
-            continue
-        decision = decide(
-            tx,
-            node,
-            agreement,
-            action=DERIVE,
-            purpose=publication.purpose,
-            columns=None,
-            transforms={row["transform"] for row in tx.all("delivery.transforms", agreement=agreement.digest)},
-            next_policies=offers,
-        )
-        if decision.allowed:
-            return None
-        refused = refused or (agreement, _underived(name, decision.reason or "no-permission"), decision)
-    return refused or (None, _underived(name, "no-permission"), None)
-
-
-def _underived(name: str, reason: str) -> RefusedError:
-    return RefusedError("derivation-refused", input=name, reason=reason)
-
-
-async def _record_refusal(
-    node: Node, publication: Publication, agreement: Agreement | None, error: RefusedError, decision: Decision | None
-) -> None:
-    details: dict[str, JsonValue] = {
-        "at": "publishing",
-        "dataset": publication.id,
-        "code": error.code,
-        "facts": _texts(error),
-    }
-    if decision is not None:
-        details["decision"] = decision.to_dict()
-    await node.db.transact(
-        lambda tx: node.audit.append(
-            tx,
-            "policy.decision",
-            peer=agreement.counterparty if agreement is not None else None,
-            agreement=agreement.digest if agreement is not None else None,
-            policy=agreement.policy if agreement is not None else None,
-            decision="deny",
-            reason=str(error.facts["reason"]),
-            details=details,
-        )
-    )
-
-
 def _publisher(node: Node) -> Publisher:
     member = node.members.current().members.get(node.participant)
     names = {str(lang): name for lang, name in member.name.items()} if member is not None else {}
@@ -317,7 +257,3 @@ def _digests(value: object) -> list[str]:
     if isinstance(value, list):
         return [found for element in value for found in _digests(element)]
     return [value] if isinstance(value, str) and value.startswith("sha-256:") else []
-
-
-def _texts(error: RefusedError) -> dict[str, str]:
-    return {name: str(value) for name, value in error.facts.items()}

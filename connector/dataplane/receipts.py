@@ -10,6 +10,7 @@ import orjson
 
 from connector.dataplane.content import Contents
 from connector.errors import RefusedError
+from connector.exchange import duties, metering
 from connector.exchange.node import Node
 from connector.store import delivery as deliveries
 from connector.store import usage
@@ -197,7 +198,9 @@ def record_final(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manif
         details=facts | {"bytes": record.bytes},
         **common,
     )
+    duties.owe(tx, node, delivery, issued=manifest.iat, receipt=record.receipt)
     if usage.add(tx, record):
+        metering.book_receipt(tx, node, record.agreement, record.id, occurred, record.accepted, record.receipt)
         node.audit.append(tx, "usage.recorded", details=facts | {"usage": record.id, "occurred": occurred}, **common)
 
 

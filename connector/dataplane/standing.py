@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from connector.errors import AuthenticationError, RefusedError
 from connector.exchange.process import TRANSFER
+from connector.exchange.stop import BY_CONSUMER, BY_PROVIDER
 from connector.identity.data_tokens import Grant
 from connector.store import agreement as agreements
 from connector.store import catalog
@@ -25,7 +26,7 @@ ENDED = "transfer-over"
 
 
 # Codes of an ended transfer that are told as they are: the closed list of policies.md 6.1.
-_OWN_REASONS = frozenset({"stopped-by-provider"})
+_OWN_REASONS = frozenset({BY_PROVIDER, BY_CONSUMER})
 
 
 class DeniedError(RefusedError):

@@ -23,6 +23,7 @@ from connector.dispatch.schedule import pause_s
 from connector.dispatch.transport import Answer
 from connector.errors import WeftError
 from connector.exchange import settle
+from connector.exchange.extensions import EXTENSIONS, UNSPOKEN
 from connector.exchange.node import Node
 from connector.exchange.process import PROTOCOLS
 from connector.store import outbox
@@ -183,8 +184,11 @@ class Dispatcher:
 
     async def _attempt(self, message: Outgoing) -> None:
         node = self._node
-        if message.kind == "seal" and not await self._peers.speak_weft(message.destination):
-            await node.db.transact(lambda tx: settle.overtaken(tx, [message.message]))
+        if message.kind in EXTENSIONS and not await self._peers.speak_weft(message.destination):
+            unspoken = (UNSPOKEN, message.destination)
+            await node.db.transact(
+                lambda tx: settle.looked(tx, node, message.message, None, unspoken, node.clock.now())
+            )
             return
         began = node.clock.monotonic()
         try:
@@ -211,7 +215,7 @@ class Dispatcher:
         text = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
         refusal = (str(body.get("code") or f"http-{answer.status}")[:200], text[:1000])
         found: str | None = None
-        if message.kind != "seal" and (place := await self._place(message)):
+        if message.kind not in EXTENSIONS and (place := await self._place(message)):
             try:
                 seen = await self._call("GET", message.destination, place, None)
             except WeftError as error:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from catalog.messages import catalog_error
 from connector.dsp import catalog as catalog_routes
+from connector.dsp import settlement as settlement_routes
 from connector.dsp.inbound import JSON, Inbound, Route, answering
 from connector.errors import RefusedError
 from connector.exchange import seals
@@ -72,6 +73,7 @@ def routes(node: Node) -> list[web.RouteDef]:
         web.get(f"{BASE}/agreements/{{digest}}/seals", _seals(inbound)),
         web.put(f"{BASE}/agreements/{{digest}}/seals", _put_seal(inbound)),
         *catalog_routes.routes(inbound, BASE),
+        *settlement_routes.routes(inbound, BASE),
         web.get("/.well-known/dspace-version", _versions(node)),
         web.get("/dsp/.well-known/dspace-version", _versions(node)),
         web.get("/.well-known/weft", _extensions(node)),
@@ -198,6 +200,7 @@ def _extensions(node: Node) -> Any:
             "seals": f"{node.base}/agreements/{{digest}}/seals",
             "terms": f"{node.base}/terms/{{digest}}",
             "transforms": f"{node.base}/transforms/{{digest}}",
+            **settlement_routes.addresses(node.base),
             "sealedTransfer": {"manifest": "tm/1", "receipt": "rc/1", "leaf": ["sha-256"]},
         },
     }

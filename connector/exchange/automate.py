@@ -8,8 +8,9 @@ from connector.clock import stamp
 from connector.exchange import outgoing
 from connector.exchange.decide import decide
 from connector.exchange.node import Node
+from connector.exchange.stop import barrier
 from connector.store import agreement as agreements
-from connector.store import catalog
+from connector.store import catalog, control
 from connector.store import negotiation as negotiations
 from connector.store import transfer as transfers
 from connector.store.agreement import Agreement
@@ -18,11 +19,13 @@ from contracts.agreement import draw_up
 from contracts.errors import BrokenRuleError
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.rules import equal_terms
+from contracts.settlement.fit import check_fit
+from contracts.settlement.terms import parse_terms
 from contracts.transfer.model import Transfer
 from policies.canonical import canonical, digest
 from policies.compare import policy_digest
 from policies.errors import CanonicalError
-from policies.facts import static_problems
+from policies.facts import static_problems, terms_digests
 
 
 def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
@@ -35,7 +38,12 @@ def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> N
         and ours.state == "current"
         and ours.shown_to(negotiation.counterparty)
     )
-    if ours is None or not ours_to_them or ours.decision != "automatic":
+    if (
+        ours is None
+        or not ours_to_them
+        or ours.decision != "automatic"
+        or control.stopped(tx, negotiation.counterparty)
+    ):
         return negotiation
     return agree(tx, node, negotiation, now) if equal_terms(negotiation.offer, ours.document) else negotiation
 
@@ -43,7 +51,8 @@ def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> N
 def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
     """Draw up the agreement about the offer on the table and queue it.
 
-    Raises BrokenRuleError `terms-never-fulfilled` for a policy under which this consumer could never be served.
+    Raises BrokenRuleError `terms-never-fulfilled` for a policy under which this consumer could never be served, TermsError for
+    settlement terms that are not about this trade.
     """
     ours = catalog.offer(tx, str(negotiation.offer["@id"]))
     offer = dict(negotiation.offer)
@@ -57,6 +66,7 @@ def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negoti
         timestamp=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     _can_be_fulfilled(node, negotiation, document, now)
+    _can_be_settled(tx, node, negotiation, document)
     agreed = keep(tx, negotiation, document, now)
     held = replace(negotiation, agreement=agreed.digest)
     negotiations.save(tx, held, now)
@@ -72,6 +82,16 @@ def _can_be_fulfilled(node: Node, negotiation: Negotiation, document: dict[str, 
         raise BrokenRuleError(
             "terms-never-fulfilled", problem="; ".join(problem.sentence("en") for problem in problems)
         )
+
+
+def _can_be_settled(tx: Tx, node: Node, negotiation: Negotiation, document: dict[str, Any]) -> None:
+    """An offer for everybody may cite terms that name one payer: nobody else can trade under them."""
+    plan = node.plans.get(policy_digest(document), document)
+    for name in terms_digests(plan.policy):
+        held = catalog.document(tx, name)
+        if held is not None:
+            trade = {"provider": node.participant, "consumer": negotiation.counterparty, "product": negotiation.dataset}
+            check_fit(parse_terms(held.body), **trade)
 
 
 def keep(tx: Tx, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> Agreement:
@@ -99,6 +119,9 @@ def keep(tx: Tx, negotiation: Negotiation, document: dict[str, Any], now: dateti
 
 def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, agreed: Agreement, now: datetime) -> Transfer:
     """Judge a transfer request: nothing is reserved yet; a denial ends the transfer with the reason as its code."""
+    code, said = barrier(tx, transfer.counterparty, agreed.digest, transfer.role)
+    if code:
+        return _stopped(tx, node, transfer, agreed, code, said, now)
     decision = decide(tx, node, agreed, action="odrl:use", purpose=transfer.purpose or None, columns=None, now=now)
     node.audit.append(
         tx,
@@ -115,6 +138,26 @@ def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, agreed: Agreemen
         return begin(tx, node, transfer, now)
     ended = _with(tx, transfer, now, code=decision.reason or "no-permission", reason=decision.sentence("en"))
     outgoing.end_transfer(tx, node, ended, ended.code, ended.reason, now)
+    return ended
+
+
+def _stopped(
+    tx: Tx, node: Node, transfer: Transfer, agreed: Agreement, code: str, said: str, now: datetime
+) -> Transfer:
+    """A person or a remedy has stopped this: no policy is asked."""
+    node.audit.append(
+        tx,
+        "policy.decision",
+        actor=transfer.counterparty,
+        peer=transfer.counterparty,
+        agreement=agreed.digest,
+        policy=agreed.policy,
+        decision="deny",
+        reason=code,
+        details={"at": "transfer-request", "transfer": transfer.pid, "text": said},
+    )
+    ended = _with(tx, transfer, now, code=code, reason=said)
+    outgoing.end_transfer(tx, node, ended, code, said, now)
     return ended
 
 

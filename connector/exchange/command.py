@@ -14,11 +14,12 @@ from urllib.parse import quote
 import orjson
 
 from connector.errors import RefusedError
-from connector.exchange import automate, documents, outgoing, settle
+from connector.exchange import automate, difference, documents, outgoing, settle
+from connector.exchange.difference import Difference
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER
 from connector.store import agreement as agreements
-from connector.store import catalog
+from connector.store import catalog, control
 from connector.store import negotiation as negotiations
 from connector.store import transfer as transfers
 from connector.store.database import Tx
@@ -32,8 +33,13 @@ from contracts.transfer.messages import PULL
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State
 from contracts.transfer.table import Trigger as TransferTrigger
+from policies.canonical import JsonValue
 
 T = TypeVar("T")
+_COUNTER: Mapping[Role, tuple[Trigger, Callable[[Tx, Node, Negotiation, datetime], None]]] = {
+    Role.CONSUMER: (Trigger.REQUEST, outgoing.request),
+    Role.PROVIDER: (Trigger.OFFER, outgoing.offer),
+}
 
 
 # -- negotiation -----------------------------------------------------------------------------------------------------
@@ -60,7 +66,7 @@ async def request(
     offered = await _offer_of(node, provider, dataset, offer or (str(document["@id"]) if document else ""))
     asked = {**(document or offered), "@type": "Offer", "@id": offered["@id"], "target": dataset, "assigner": provider}
     _check_offer(asked)
-    await documents.fetch(node, provider, asked)
+    await documents.fetch(node, provider, asked, dataset=dataset, provider=provider)
     negotiation = Negotiation(
         pid=node.new_id(),
         role=Role.CONSUMER,
@@ -71,6 +77,7 @@ async def request(
         dataset=dataset,
         offer=asked,
         offered_by=Role.CONSUMER,
+        answers=offered,
         idempotency=idempotency,
     )
     return await node.db.transact(lambda tx: _open_negotiation(tx, node, negotiation, outgoing.request))
@@ -111,17 +118,17 @@ def _open_negotiation(
     return negotiation.pid
 
 
-async def accept(node: Node, pid: str) -> None:
-    """Accept the provider's offer on the table, after reading the documents it names."""
-    negotiation = await _negotiation(node, pid)
-    await documents.fetch(node, negotiation.counterparty, negotiation.offer)
+async def accept(node: Node, pid: str, *, reason: str = "", by: str = "") -> None:
+    """Accept the provider's offer on the table, after reading the documents it names; `by` is who decided, and why."""
+    negotiation = await _decidable(node, pid, Trigger.ACCEPTED)
+    found = await difference.of(node, negotiation)
 
     def work(tx: Tx) -> None:
-        current = _ready(tx, pid, Trigger.ACCEPTED)
-        if current.offer != negotiation.offer:
-            raise RefusedError("offer-changed", pid=pid)
-        outgoing.accepted(tx, node, current, node.clock.now())
-        _note(tx, node, current, "admin.offer-accepted")
+        current = replace(_unchanged(tx, negotiation, Trigger.ACCEPTED), approval=reason)
+        now = node.clock.now()
+        negotiations.save(tx, current, now)
+        outgoing.accepted(tx, node, current, now)
+        _note(tx, node, current, "admin.offer-accepted", reason, by=by, found=found)
 
     await node.db.transact(work)
 
@@ -129,6 +136,7 @@ async def accept(node: Node, pid: str) -> None:
 async def counter(node: Node, pid: str, document: Mapping[str, Any]) -> None:
     """Put other terms on the table: the consumer asks, the provider offers."""
     negotiation = await _negotiation(node, pid)
+    trigger, say = _COUNTER[negotiation.role]
     provider = negotiation.counterparty if negotiation.role is Role.CONSUMER else node.participant
     asked = {
         **document,
@@ -138,33 +146,36 @@ async def counter(node: Node, pid: str, document: Mapping[str, Any]) -> None:
         "assigner": provider,
     }
     _check_offer(asked)
-    trigger = Trigger.REQUEST if negotiation.role is Role.CONSUMER else Trigger.OFFER
-    if negotiation.role is Role.CONSUMER:
-        await documents.fetch(node, negotiation.counterparty, asked)
+    NEGOTIATION.machine.step(negotiation.state, trigger, negotiation.role)
+    await documents.fetch(node, negotiation.counterparty, asked, dataset=negotiation.dataset, provider=provider)
+    answered = replace(negotiation, offer=asked, offered_by=negotiation.role, answers=negotiation.offer)
+    found = await difference.of(node, answered)
 
     def work(tx: Tx) -> None:
         now = node.clock.now()
-        current = replace(_ready(tx, pid, trigger), offer=asked, offered_by=negotiation.role)
+        current = _unchanged(tx, negotiation, trigger)
+        current = replace(current, offer=asked, offered_by=current.role, answers=current.offer)
         negotiations.save(tx, current, now)
-        say = outgoing.request if trigger is Trigger.REQUEST else outgoing.offer
         say(tx, node, current, now)
-        _note(tx, node, current, "admin.countered")
+        _note(tx, node, current, "admin.countered", found=found)
 
     await node.db.transact(work)
 
 
-async def agree(node: Node, pid: str) -> None:
-    """A person's decision: agree to what the consumer has asked for or accepted."""
+async def agree(node: Node, pid: str, *, reason: str = "", by: str = "") -> None:
+    """A person's decision: agree to what the consumer has asked for or accepted, after reading the documents it names."""
+    negotiation = await _decidable(node, pid, Trigger.AGREEMENT)
+    found = await difference.of(node, negotiation)
 
     def work(tx: Tx) -> None:
-        current = _ready(tx, pid, Trigger.AGREEMENT)
+        current = replace(_unchanged(tx, negotiation, Trigger.AGREEMENT), approval=reason)
         automate.agree(tx, node, current, node.clock.now())
-        _note(tx, node, current, "admin.request-agreed")
+        _note(tx, node, current, "admin.request-agreed", reason, by=by, found=found)
 
     await node.db.transact(work)
 
 
-async def terminate(node: Node, pid: str, *, reason: str, code: str = "") -> None:
+async def terminate(node: Node, pid: str, *, reason: str, code: str = "", by: str = "") -> None:
     """End a negotiation; the counterparty is told until it has acknowledged it."""
 
     def work(tx: Tx) -> None:
@@ -172,7 +183,7 @@ async def terminate(node: Node, pid: str, *, reason: str, code: str = "") -> Non
         if current.state in NEGOTIATION.machine.terminal:
             raise RefusedError("process-ended", pid=pid, state=str(current.state))
         settle.end(tx, node, current, code or "ended-by-operator", reason, node.clock.now())
-        _note(tx, node, current, "admin.negotiation-terminated", reason)
+        _note(tx, node, current, "admin.negotiation-terminated", reason, by=by)
 
     await node.db.transact(work)
 
@@ -193,6 +204,8 @@ async def start(node: Node, *, agreement: str, purpose: str = "", idempotency: s
             raise RefusedError("agreement-unknown", agreement=agreement)
         if not agreed.in_force:
             raise RefusedError("agreement-not-in-force", agreement=agreement)
+        if control.stopped(tx, agreed.counterparty) is not None:
+            raise RefusedError("partner-stopped", participant=agreed.counterparty)
         negotiation = _known(negotiations.get(tx, agreed.negotiation), agreed.negotiation)
         transfer = Transfer(
             pid=node.new_id(),
@@ -237,6 +250,8 @@ async def resume(node: Node, pid: str) -> None:
         current = _movable(tx, pid, TransferTrigger.START)
         if current.state is not State.SUSPENDED or current.suspended_by != current.role.value:
             raise RefusedError("suspended-by-other", pid=pid, by=current.suspended_by or "-")
+        if control.held(tx, current.agreement) is not None:
+            raise RefusedError("agreement-held", agreement=current.agreement)
         if current.role is Role.PROVIDER:
             automate.begin(tx, node, current, now)
         else:
@@ -320,6 +335,15 @@ async def _negotiation(node: Node, pid: str) -> Negotiation:
     return _known(await node.db.read(lambda tx: negotiations.get(tx, pid)), pid)
 
 
+async def _decidable(node: Node, pid: str, trigger: Trigger) -> Negotiation:
+    """The negotiation, if the table lets us answer now, with every document of the offer on the table held and checked."""
+    found = await _negotiation(node, pid)
+    NEGOTIATION.machine.step(found.state, trigger, found.role)
+    provider = found.counterparty if found.role is Role.CONSUMER else node.participant
+    await documents.fetch(node, found.counterparty, found.offer, dataset=found.dataset, provider=provider)
+    return found
+
+
 def _known(process: T | None, pid: str) -> T:
     if process is None:
         raise RefusedError("process-unknown", pid=pid)
@@ -335,15 +359,35 @@ def _ready(tx: Tx, pid: str, trigger: Trigger) -> Negotiation:
     return current
 
 
+def _unchanged(tx: Tx, seen: Negotiation, trigger: Trigger) -> Negotiation:
+    """As `_ready`, if still the same offer is on the table that was decided about; raises RefusedError `offer-changed`."""
+    current = _ready(tx, seen.pid, trigger)
+    if current.offer != seen.offer:
+        raise RefusedError("offer-changed", pid=seen.pid)
+    return current
+
+
 def _movable(tx: Tx, pid: str, trigger: TransferTrigger) -> Transfer:
     current = _known(transfers.get(tx, pid), pid)
     TRANSFER.machine.step(current.state, trigger, current.role)
     return current
 
 
-def _note(tx: Tx, node: Node, process: Negotiation | Transfer, type_: str, reason: str = "") -> None:
-    """The administrative act in the audit log."""
-    details = {"pid": process.pid, "dataset": process.dataset} | ({"text": reason} if reason else {})
+def _note(
+    tx: Tx,
+    node: Node,
+    process: Negotiation | Transfer,
+    type_: str,
+    reason: str = "",
+    *,
+    by: str = "",
+    found: Difference | None = None,
+) -> None:
+    """The administrative act in the audit log: who did it and why, and what differed between the two sides then."""
+    details: dict[str, JsonValue] = {"pid": process.pid, "dataset": process.dataset}
+    details |= {"text": reason} if reason else {}
+    details |= {"by": by} if by else {}
+    details |= {"difference": found.facts()} if found is not None and found.differs else {}
     node.audit.append(
         tx,
         type_,

@@ -1,10 +1,11 @@
-"""Terms and transforms that an offer binds by digest: fetched from the provider and checked before anything is agreed.
+"""Terms and transforms that an offer binds by digest: fetched from who cites them and checked before anything is agreed.
 
 They are served under `<DSP base>/terms/sha-256:…` and `/transforms/sha-256:…` (revenue-share.md, 7.2; data-planes.md): whoever
-agrees has read exactly the bytes whose digest stands in the policy.
+agrees has read exactly the bytes whose digest stands in the policy, and can settle by them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -12,13 +13,18 @@ from typing import Any
 from connector.errors import RefusedError, UnreachableError
 from connector.exchange.node import Node
 from connector.store import catalog
+from connector.store.catalog import DocumentKind
 from connector.store.database import Tx
-from policies.canonical import digest
+from contracts.errors import TermsError
+from contracts.settlement.fit import check_fit
+from contracts.settlement.terms import parse_terms
+from policies.canonical import JsonValue, canonical, digest
 from policies.compare import policy_digest
 from policies.facts import required_transforms, terms_digests
 from policies.vocabulary import DERIVE, USE
 
 LIMIT_BYTES = 1024 * 1024
+FOLDERS: Mapping[DocumentKind, str] = {"terms": "terms", "transform": "transforms"}
 
 
 async def get(node: Node, participant: str, url: str, *, limit_bytes: int = LIMIT_BYTES) -> tuple[int, bytes]:
@@ -35,23 +41,69 @@ async def get(node: Node, participant: str, url: str, *, limit_bytes: int = LIMI
     return answer.status, answer.body
 
 
-async def fetch(node: Node, provider: str, policy: Mapping[str, Any]) -> None:
-    """Fetch and keep every document the policy names and we do not hold; raises RefusedError `document-differs`."""
+async def fetch(node: Node, participant: str, policy: Mapping[str, Any], *, dataset: str, provider: str) -> None:
+    """Fetch and keep every document a policy names and we do not hold, from the member who put it on the table.
+
+    Terms must be such that an agreement between `provider` and the other of us two can be settled by. Raises RefusedError
+    `document-differs`, `terms-invalid`; UnreachableError `document-unavailable`.
+    """
     plan = node.plans.get(policy_digest(policy), policy)
-    wanted = [("terms", item) for item in terms_digests(plan.policy)]
-    wanted += [("transforms", item) for action in (USE, DERIVE) for item in required_transforms(plan, action)]
-    if not wanted:
-        return
+    cited = terms_digests(plan.policy)
+    for name in dict.fromkeys(each for action in (USE, DERIVE) for each in required_transforms(plan, action)):
+        await hold(node, participant, "transform", name)
+    consumer = participant if provider == node.participant else node.participant
+    for name in cited:
+        body = await hold(node, participant, "terms", name)
+        with refused(name, participant):
+            check_fit(parse_terms(body), provider=provider, consumer=consumer, product=dataset)
 
-    def missing(tx: Tx) -> list[tuple[str, str]]:
-        return [(folder, item) for folder, item in wanted if catalog.document(tx, item) is None]
 
-    base = node.members.current().member(provider).dsp
-    for folder, item in await node.db.read(missing):
-        status, body = await get(node, provider, f"{base}/{folder}/{item}")
-        if status != HTTPStatus.OK:
-            raise UnreachableError("document-unavailable", digest=item, participant=provider, status=status)
-        if digest(body) != item:
-            raise RefusedError("document-differs", digest=item, found=digest(body), participant=provider)
-        kind: catalog.DocumentKind = "terms" if folder == "terms" else "transform"
-        await node.db.transact(partial(catalog.put_document, kind=kind, body=body))
+async def hold(node: Node, participant: str, kind: DocumentKind, name: str) -> bytes:
+    """The bytes of a document by its digest: those we hold, else fetched from a member, checked and kept.
+
+    Raises as `fetch`.
+    """
+    kept = await node.db.read(lambda tx: catalog.document(tx, name))
+    if kept is not None and kept.kind == kind:
+        return kept.body
+    base = node.members.current().member(participant).dsp
+    status, body = await get(node, participant, f"{base}/{FOLDERS[kind]}/{name}")
+    if status != HTTPStatus.OK:
+        raise UnreachableError("document-unavailable", digest=name, participant=participant, status=status)
+    if digest(body) != name:
+        raise RefusedError("document-differs", digest=name, found=digest(body), participant=participant)
+    if kind == "terms":
+        with refused(name, participant):
+            parse_terms(body)
+    await node.db.transact(partial(catalog.put_document, kind=kind, body=body))
+    return body
+
+
+async def keep_terms(node: Node, document: Mapping[str, JsonValue], *, by: str) -> str:
+    """Keep a terms document of ours, so that we can ask for it and serve it; returns its digest. `by` is who brought it.
+
+    Raises RefusedError `terms-invalid`, CanonicalError.
+    """
+    body = canonical(dict(document))
+    name = digest(body)
+    with refused(name, node.participant):
+        parse_terms(body)
+
+    def work(tx: Tx) -> None:
+        if catalog.document(tx, name) is None:
+            catalog.put_document(tx, "terms", body)
+            node.audit.append(
+                tx, "admin.terms-kept", actor=node.participant, refs=[f"terms:{name}"], details={"by": by}
+            )
+
+    await node.db.transact(work)
+    return name
+
+
+@contextmanager
+def refused(name: str, participant: str) -> Iterator[None]:
+    """Terms that nothing can be settled by are refused with their digest and with whose they are."""
+    try:
+        yield
+    except TermsError as error:
+        raise RefusedError(error.code, **error.facts, digest=name, participant=participant) from error

@@ -194,6 +194,7 @@ def _open_request(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Nego
         dataset=str(offer["target"]),
         offer=offer,
         offered_by=Role.CONSUMER,
+        answers=ours.document,
     )
     negotiations.insert(tx, negotiation, now)
     requested: Negotiation = _moved(tx, node, incoming, negotiation, now)
@@ -226,7 +227,8 @@ def _counter_request(tx: Tx, node: Node, incoming: Incoming, negotiation: Negoti
     offer = cast("said.ContractRequestMessage", incoming.message).offer
     negotiation_rules.parties(offer, provider=node.participant, consumer=incoming.sender)
     negotiation_rules.same_target(negotiation, offer)
-    requested: Negotiation = _moved(tx, node, incoming, negotiation, now, offer=offer, offered_by=Role.CONSUMER)
+    words = {"offer": offer, "offered_by": Role.CONSUMER, "answers": negotiation.offer}
+    requested: Negotiation = _moved(tx, node, incoming, negotiation, now, **words)
     return automate.on_request(tx, node, requested, now)
 
 
@@ -234,7 +236,8 @@ def _counter_offer(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiat
     offer = cast("said.ContractOfferMessage", incoming.message).offer
     negotiation_rules.parties(offer, provider=incoming.sender, consumer=node.participant)
     negotiation_rules.same_target(negotiation, offer)
-    offered: Negotiation = _moved(tx, node, incoming, negotiation, now, offer=offer, offered_by=Role.PROVIDER)
+    words = {"offer": offer, "offered_by": Role.PROVIDER, "answers": negotiation.offer}
+    offered: Negotiation = _moved(tx, node, incoming, negotiation, now, **words)
     return offered
 
 

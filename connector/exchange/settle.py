@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.exchange import outgoing, seals
+from connector.exchange.extensions import EXTENSIONS
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, PROTOCOLS, TRANSFER, Protocol, advance, record
 from connector.store import agreement as agreements
@@ -32,8 +33,9 @@ def acknowledged(tx: Tx, node: Node, message: str, answer: Mapping[str, Any], no
     pending = outbox.get(tx, message)
     if pending is None:
         return
-    if pending.kind == "seal":
+    if pending.kind in EXTENSIONS:
         outbox.remove(tx, message)
+        EXTENSIONS[pending.kind].answered(tx, node, pending, answer, now)
         return
     protocol = PROTOCOLS[pending.kind]
     process = protocol.get(tx, pending.process)
@@ -77,8 +79,11 @@ def looked(tx: Tx, node: Node, message: str, found: str | None, refusal: tuple[s
     `refusal` is the code and the text of the refusal.
     """
     pending = outbox.get(tx, message)
-    if pending is None or pending.kind == "seal":
+    if pending is None:
+        return
+    if pending.kind in EXTENSIONS:
         outbox.remove(tx, message)
+        EXTENSIONS[pending.kind].refused(tx, node, pending, refusal, now)
         return
     protocol = PROTOCOLS[pending.kind]
     process = protocol.get(tx, pending.process)
@@ -176,7 +181,8 @@ def given_up(tx: Tx, node: Node, message: str, problem: str, now: datetime) -> N
     if pending is None:
         return
     outbox.remove(tx, message)
-    if pending.kind == "seal":
+    if pending.kind in EXTENSIONS:
+        EXTENSIONS[pending.kind].refused(tx, node, pending, ("unreachable", problem), now)
         return
     protocol = PROTOCOLS[pending.kind]
     process = protocol.get(tx, pending.process)
@@ -186,7 +192,7 @@ def given_up(tx: Tx, node: Node, message: str, problem: str, now: datetime) -> N
 
 def may_leave(tx: Tx, pending: Outgoing) -> bool:
     """Whether the process is still in the state this message was written for."""
-    if pending.kind == "seal":
+    if pending.kind in EXTENSIONS:
         return True
     protocol = PROTOCOLS[pending.kind]
     state = protocol.state(tx, pending.process)

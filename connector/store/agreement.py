@@ -67,6 +67,11 @@ def for_dataset(tx: Tx, counterparty: str, dataset: str, role: Role) -> list[Agr
     return [_agreement(row) for row in rows]
 
 
+def in_force(tx: Tx) -> list[Agreement]:
+    """All agreements in force, oldest first: what settlement goes through."""
+    return [_agreement(row) for row in tx.all("agreement.in_force")]
+
+
 def insert(tx: Tx, agreement: Agreement, now: datetime) -> None:
     tx.run(
         "agreement.insert",

@@ -268,6 +268,16 @@ def entry(tx: Tx, participant: str, owner: str, dataset: str) -> Found | None:
     return None if row is None else _found(row)
 
 
+def providers(tx: Tx, dataset: str, *, limit: int) -> list[str]:
+    """Participants with a dataset of this id of their own, ours too."""
+    return [row["participant"] for row in tx.all("federation.providers", dataset=dataset, limit=limit)]
+
+
+def derived(tx: Tx, owner: str, dataset: str, *, limit: int) -> list[Found]:
+    """Datasets whose catalogs, ours too, say that they were derived from this one, by participant."""
+    return [_found(row) for row in tx.all("federation.derived", owner=owner, dataset=dataset, limit=limit)]
+
+
 def needs_reindex(tx: Tx) -> bool:
     """Whether the text tables were filled by another version of the cutting function."""
     row = tx.one("federation.search_version")
@@ -311,13 +321,20 @@ def _insert(tx: Tx, participant: str, entry: Entry, *, born: int) -> None:
     )
     tx.many("federation.put_keyword", [{"entry": number, "keyword": keyword} for keyword in entry.keywords])
     tx.many("federation.put_price", [{"entry": number, "kind": kind} for kind in entry.price_kinds])
+    tx.many(
+        "federation.put_derivation",
+        [
+            {"owner": each.owner, "dataset": each.dataset, "entry": number, "agreement": each.agreement or ""}
+            for each in entry.derivations
+        ],
+    )
     tx.run("federation.put_words", number=number, text=cut(entry.text))
     tx.run("federation.put_trigrams", number=number, text=entry.text)
 
 
 def _delete(tx: Tx, number: int) -> None:
-    for statement in ("delete_entry", "delete_keywords", "delete_prices", "delete_words", "delete_trigrams"):
-        tx.run(f"federation.{statement}", number=number)
+    for of in ("entry", "keywords", "prices", "derivations", "words", "trigrams"):
+        tx.run(f"federation.delete_{of}", number=number)
 
 
 def _generation(tx: Tx, participant: str) -> int:

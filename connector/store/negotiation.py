@@ -1,7 +1,9 @@
 """Negotiations as rows."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from connector.clock import stamp
 from connector.store.database import Row, Tx
@@ -21,7 +23,9 @@ def _negotiation(row: Row) -> Negotiation:
         dataset=row["dataset"],
         offer=json.loads(row["offer"]),
         offered_by=Role(row["offered_by"]),
+        answers=json.loads(row["answers"]),
         agreement=row["agreement"],
+        approval=row["approval"],
         code=row["code"],
         reason=row["reason"],
         idempotency=row["idempotency"],
@@ -72,17 +76,32 @@ def save(tx: Tx, negotiation: Negotiation, now: datetime) -> None:
     tx.wake(f"negotiation:{negotiation.pid}")
 
 
+def _text(offer: Mapping[str, Any]) -> str:
+    return json.dumps(offer, ensure_ascii=False, separators=(",", ":"))
+
+
 def _changing(negotiation: Negotiation, now: datetime) -> dict[str, str]:
     return {
         "peer_pid": negotiation.peer_pid,
         "state": negotiation.state.value if negotiation.state else "",
-        "offer": json.dumps(negotiation.offer, ensure_ascii=False, separators=(",", ":")),
+        "offer": _text(negotiation.offer),
         "offered_by": negotiation.offered_by,
+        "answers": _text(negotiation.answers),
         "agreement": negotiation.agreement,
+        "approval": negotiation.approval,
         "code": negotiation.code,
         "reason": negotiation.reason,
         "updated": stamp(now),
     }
+
+
+def waiting(tx: Tx, *, after: tuple[str, str] = ("", ""), limit: int = 50) -> list[Negotiation]:
+    """Those that a person of ours must decide about, longest waiting first; `after` is `(updated, pid)` of the last one seen.
+
+    As provider what was asked and no rule has answered, as consumer an offer; nothing of ours about it is under way.
+    """
+    rows = tx.all("negotiation.waiting", updated=after[0], pid=after[1], limit=limit)
+    return [_negotiation(row) for row in rows]
 
 
 def page(

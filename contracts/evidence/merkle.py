@@ -18,6 +18,8 @@ NODE_PREFIX = b"\x01"
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 
+PAIR_BYTES = 64
+
 # The root over leaves [start, end): where it comes from, a list or a database, is the caller's matter.
 Subtree: TypeAlias = Callable[[int, int], bytes]
 # Told of every perfect subtree as it is finished: height (2^height leaves), index among those of its height, hash.
@@ -45,6 +47,13 @@ def root(leaves: Sequence[bytes]) -> bytes:
             paired.append(level[-1])
         level = paired
     return level[0]
+
+
+def packed_root(leaves: bytes) -> bytes:
+    """The root over leaf hashes that stand one after the other: the lowest level is hashed where it lies."""
+    pairs = len(leaves) - len(leaves) % PAIR_BYTES
+    level = [sha256(NODE_PREFIX + leaves[at : at + PAIR_BYTES]).digest() for at in range(0, pairs, PAIR_BYTES)]
+    return root([*level, leaves[pairs:]] if pairs < len(leaves) else level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ class Negotiation:
     """A negotiation of ours. `pid` is our identifier, `peer_pid` the counterparty's (`""` until it has named it).
 
     `state` is None until the first message is acknowledged. `offer` is the last offer on the table, with its target, and
-    `offered_by` who put it there. `address` is where the counterparty takes messages, without a trailing slash.
+    `offered_by` who put it there; `answers` is the offer that it answers, the provider's published one or the last of the other
+    side, empty where there is none. `approval` is why a person of ours approved. `address` is where the counterparty takes
+    messages, without a trailing slash.
     """
 
     pid: str
@@ -25,7 +27,9 @@ class Negotiation:
     dataset: str
     offer: Mapping[str, Any]
     offered_by: Role
+    answers: Mapping[str, Any] = field(default_factory=dict)
     agreement: str = ""
+    approval: str = ""
     code: str = ""
     reason: str = ""
     idempotency: str = ""

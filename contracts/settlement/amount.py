@@ -1,7 +1,7 @@
 """Amounts of money and exact rationals (revenue-share.md 4).
 
-Money is a signed integer of `10^-exponent` currency units and fits a signed 64-bit integer; rates and weights are exact rationals.
-Nothing here, and nothing that computes with money, is a floating-point number.
+Money is a signed integer of `10^-exponent` currency units; rates and weights are exact rationals. Nothing here, and nothing that
+computes with money, is a floating-point number.
 """
 
 import re
@@ -10,21 +10,23 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from contracts.errors import AmountError
+from policies.canonical import MAX_SAFE_INTEGER
 
 Mode: TypeAlias = Literal["half-up", "half-even"]
 Ties: TypeAlias = Literal["party-id", "list-order"]
 
-MINOR_MAX = 2**63 - 1
+# Every amount stands in a canonical document some time, and those hold no larger integer; it fits BIGINT as well.
+MINOR_MAX = MAX_SAFE_INTEGER
 HALF = Fraction(1, 2)
 _RATIO = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))/([1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
 _MAJOR = re.compile(r"(-?)(0|[1-9][0-9]{0,18})(?:\.([0-9]+))?")
 
 
-def checked(amount: int) -> int:
-    """The amount, if it fits; raises AmountError."""
+def check_amount(amount: int, path: str) -> int:
+    """The amount, if it is within `MINOR_MAX`; raises AmountError, which names `path`."""
     if abs(amount) > MINOR_MAX:
-        raise AmountError(amount=str(amount), problem=f"is not between -{MINOR_MAX} and {MINOR_MAX}")
+        raise AmountError(amount=str(amount), problem=f"{path} is not between -{MINOR_MAX} and {MINOR_MAX}")
     return amount
 
 
@@ -33,15 +35,15 @@ def rational(text: str) -> Fraction:
     ratio = _RATIO.fullmatch(text)
     if ratio is not None:
         value = Fraction(int(ratio[1]), int(ratio[2]))
-        if written(value) != text:
-            raise AmountError(amount=text, problem=f"is not in lowest terms, which would be {written(value)}")
+        if str(value) != text:
+            raise AmountError(amount=text, problem=f"is not in lowest terms, which would be {value}")
         return value
     if _DECIMAL.fullmatch(text) is None:
         raise AmountError(amount=text[:80], problem="is no exact rational: a string such as 80, 2/5 or 0.8")
     return Fraction(text)
 
 
-def written(value: Fraction) -> str:
+def show_rational(value: Fraction) -> str:
     """The rational in lowest terms: `n/d`, or `n` for a whole number."""
     return str(value)
 
@@ -76,13 +78,12 @@ def largest_remainder(total: int, weights: Sequence[tuple[str, Fraction]], ties:
     return parts if total >= 0 else {key: -part for key, part in parts.items()}
 
 
-def major(amount: int, exponent: int, *, grouped: bool = True) -> str:
-    """An amount in currency units for people: `-61,040.00`."""
-    digits = str(abs(amount)).rjust(exponent + 1, "0")
-    whole, rest = (digits[:-exponent], f".{digits[-exponent:]}") if exponent else (digits, "")
-    return (
-        f"{'-' if amount < 0 else ''}{int(whole):,}{rest}" if grouped else f"{'-' if amount < 0 else ''}{whole}{rest}"
-    )
+def major(amount: int, exponent: int, *, group: bool = False) -> str:
+    """An amount in currency units: `-61040.00`, or `-61,040.00` in groups of thousands."""
+    whole, rest = divmod(abs(amount), 10**exponent)
+    digits = f"{whole:,}" if group else str(whole)
+    decimals = f".{rest:0{exponent}d}" if exponent else ""
+    return f"{'-' if amount < 0 else ''}{digits}{decimals}"
 
 
 def minor(text: str, exponent: int) -> int:
@@ -92,4 +93,4 @@ def minor(text: str, exponent: int) -> int:
     if found is None or len(fraction) > exponent:
         raise AmountError(amount=text[:80], problem=f"is no amount with at most {exponent} decimals")
     size = int(found[2] + fraction.ljust(exponent, "0"))
-    return checked(-size if found[1] else size)
+    return check_amount(-size if found[1] else size, text)

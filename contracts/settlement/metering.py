@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.errors import LedgerError
-from contracts.evidence.merkle import leaf_hash, root
+from contracts.evidence.merkle import leaf_hash, packed_root
 from policies.canonical import MAX_SAFE_INTEGER, canonical, digest
 
 COLUMNS = (
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class UsageRecord:
+class Usage:
     """One record. `occurred_at` is RFC 3339 in whole seconds, kept as it was written: the digest covers its spelling."""
 
     id: str
@@ -42,20 +42,22 @@ class UsageRecord:
     accepted: int
     rejected: int
 
+    def canonical(self) -> bytes:
+        """Its canonical bytes, the same on both sides."""
+        return canonical(
+            {
+                "id": self.id,
+                "ref": self.ref,
+                "occurredAt": self.occurred_at,
+                "unit": self.unit,
+                "accepted": self.accepted,
+                "rejected": self.rejected,
+            }
+        )
+
     def leaf(self) -> bytes:
         """Its leaf in the usage tree."""
-        return leaf_hash(
-            canonical(
-                {
-                    "id": self.id,
-                    "ref": self.ref,
-                    "occurredAt": self.occurred_at,
-                    "unit": self.unit,
-                    "accepted": self.accepted,
-                    "rejected": self.rejected,
-                }
-            )
-        )
+        return leaf_hash(self.canonical())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +70,19 @@ class Metered:
     root: str
 
 
-def usage_root(leaves: Sequence[bytes]) -> str:
-    """The root over leaves that are sorted by the ids of their records."""
-    return f"sha-256:{root(leaves).hex()}"
+def usage_root(leaves: bytes) -> str:
+    """The root over leaf hashes, one after the other, sorted by the ids of their records."""
+    return f"sha-256:{packed_root(leaves).hex()}"
 
 
-def metered(records: Sequence[UsageRecord]) -> Metered:
+def metered(records: Sequence[Usage]) -> Metered:
     """The sums and the root of records in any order."""
     in_order = sorted(records, key=lambda record: record.id.encode())
     return Metered(
         len(in_order),
         sum(record.accepted for record in in_order),
         sum(record.rejected for record in in_order),
-        usage_root([record.leaf() for record in in_order]),
+        usage_root(b"".join(record.leaf() for record in in_order)),
     )
 
 
@@ -89,7 +91,7 @@ class LedgerRow:
     """A line of a ledger. `line` counts from 1, the header included; `parties` are provider and consumer."""
 
     line: int
-    record: UsageRecord
+    usage: Usage
     moment: datetime
     provider: str
     consumer: str
@@ -98,13 +100,13 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A ledger file: `digest` is that of its bytes."""
+    """A ledger file, read: `digest` is that of its bytes."""
 
     digest: str
     rows: tuple[LedgerRow, ...]
 
 
-def read_ledger(data: bytes, names: Mapping[str, str]) -> Ledger:
+def read_ledger(data: bytes, *, names: Mapping[str, str]) -> Ledger:
     """Read a ledger; `names` says what its short names of parties and products stand for.
 
     UTF-8, comma-separated, with exactly the header `COLUMNS`. Raises LedgerError with the line and column of the first fault; an id
@@ -117,9 +119,9 @@ def read_ledger(data: bytes, names: Mapping[str, str]) -> Ledger:
     rows = tuple(_rows(text, names))
     seen: dict[str, int] = {}
     for row in rows:
-        first = seen.setdefault(row.record.id, row.line)
+        first = seen.setdefault(row.usage.id, row.line)
         if first != row.line:
-            raise LedgerError(row.line, "meter_id", f"{row.record.id} stands in line {first} already")
+            raise LedgerError(row.line, "meter_id", f"{row.usage.id} stands in line {first} already")
     return Ledger(digest(data), rows)
 
 
@@ -147,7 +149,7 @@ def _row(line: int, cells: Sequence[str], names: Mapping[str, str]) -> LedgerRow
             raise LedgerError(
                 line, column, f"{cell[column][:40]!r} is no name of 1 to 200 ASCII characters without blanks"
             )
-    record = UsageRecord(
+    usage = Usage(
         id=cell["meter_id"],
         ref=cell["agreement"],
         occurred_at=cell["occurred_at"],
@@ -157,7 +159,7 @@ def _row(line: int, cells: Sequence[str], names: Mapping[str, str]) -> LedgerRow
     )
     return LedgerRow(
         line=line,
-        record=record,
+        usage=usage,
         moment=_moment(line, cell["occurred_at"]),
         provider=_party(line, "provider", cell["provider"], names),
         consumer=_party(line, "consumer", cell["consumer"], names),

@@ -1,42 +1,35 @@
-"""What statements come to: one party's lines, and net positions of all (revenue-share.md 7.1).
+"""What statements come to: one party's lines, and the net positions of all (revenue-share.md 7.1).
 
 A bundle statement repeats the lines of the statements that are `settledIn` it, so these are left out: nothing counts twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from contracts.settlement.statement import Line, read_lines
+from contracts.settlement.lines import Line, exponent_of, read_lines, read_totals
 from policies.canonical import JsonValue
 
 
-def netted(statements: Iterable[Mapping[str, JsonValue]]) -> list[Mapping[str, JsonValue]]:
-    """The statements that count: a bilateral one that is settled in a bundle statement among them does not."""
-    found = list(statements)
+def netted(documents: Iterable[Mapping[str, JsonValue]]) -> list[Mapping[str, JsonValue]]:
+    """The statements that count: not a bilateral one whose lines a bundle statement among them repeats."""
+    found = list(documents)
     bundles = {(each["bundle"], each["period"]) for each in found if each["type"] == "BundleStatement"}
     return [each for each in found if (each.get("settledIn"), each["period"]) not in bundles]
 
 
-def lines_of(statements: Iterable[Mapping[str, JsonValue]], party: str) -> list[Line]:
-    """A party's view: its lines of all statements that count, in order."""
-    mine = [line for each in netted(statements) for line in read_lines(each) if line.party == party]
+def my_lines(documents: Iterable[Mapping[str, JsonValue]], party: str) -> list[Line]:
+    """A party's view: its lines of all statements that count, by kind and ref."""
+    mine = [line for each in netted(documents) for line in read_lines(each) if line.party == party]
     return sorted(mine, key=lambda line: line.order)
 
 
-def net_positions(statements: Iterable[Mapping[str, JsonValue]]) -> dict[tuple[str, int], dict[str, int]]:
-    """The balance of each party by (currency, exponent); each sums to zero."""
+def net_positions(documents: Iterable[Mapping[str, JsonValue]]) -> dict[tuple[str, int], dict[str, int]]:
+    """What each party gets, or with a minus pays, by (currency, exponent); each sums to zero.
+
+    Every party of a statement has a position, also one of 0.
+    """
     found: dict[tuple[str, int], dict[str, int]] = {}
-    for each in netted(statements):
-        exponent = each["exponent"]
-        money = str(each["currency"]), exponent if isinstance(exponent, int) else 0
-        balances = found.setdefault(money, {})
-        totals = each["totals"]
-        for total in totals if isinstance(totals, list) else []:
-            if isinstance(total, dict) and isinstance(total["amount"], int):
-                party = str(total["party"])
-                balances[party] = balances.get(party, 0) + total["amount"]
+    for each in netted(documents):
+        balances = found.setdefault((str(each["currency"]), exponent_of(each)), {})
+        for party, amount in read_totals(each).items():
+            balances[party] = balances.get(party, 0) + amount
     return {money: dict(sorted(balances.items())) for money, balances in sorted(found.items())}
-
-
-def order(statements: Sequence[Mapping[str, JsonValue]]) -> list[Mapping[str, JsonValue]]:
-    """Bundles first, then by ref: the order in which people read them."""
-    return sorted(statements, key=lambda each: (each["type"], str(each.get("bundle", each.get("ref")))))

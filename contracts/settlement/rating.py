@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from contracts.settlement.amount import checked, rounded
+from contracts.settlement.amount import check_amount, rounded
 from contracts.settlement.period import Period
 from contracts.settlement.terms import Charge, Terms
 
@@ -17,12 +17,12 @@ class Rated:
     quantity: int | None = None
 
 
-def rate(terms: Terms, period: Period, *, accepted: int, days: int) -> tuple[Rated, ...]:
-    """The charges and credits of a period: `accepted` units of the meter, `days` without service.
+def rate_charges(terms: Terms, period: Period, quantity: int = 0, days: int = 0) -> tuple[Rated, ...]:
+    """The charges and credits of a period: `quantity` accepted units of the meter, `days` without service.
 
     Lines of zero are left out. Credits are at most what the charges come to.
     """
-    charges = [line for each in terms.charges if (line := _charge(terms, each, period, accepted)) is not None]
+    charges = [line for each in terms.charges if (line := _charge(terms, each, period, quantity)) is not None]
     left = sum(line.amount for line in charges)
     credited: list[Rated] = []
     for each in terms.credits:
@@ -37,10 +37,10 @@ def rate(terms: Terms, period: Period, *, accepted: int, days: int) -> tuple[Rat
 
 
 def _charge(terms: Terms, charge: Charge, period: Period, quantity: int) -> Rated | None:
-    if charge.scheme == "Fixed":
+    if charge.rate is None:
         due = charge.due is None or charge.due == period.label
         return Rated(charge.id, charge.fixed) if due and charge.fixed else None
     counted = max(0, quantity - charge.free)
-    exact = (charge.rate or Fraction(0)) * counted / charge.per
-    amount = checked(rounded(exact, terms.rounding.fees))
+    exact = charge.rate * Fraction(counted, charge.per)
+    amount = check_amount(rounded(exact, terms.rounding.fees), charge.id)
     return Rated(charge.id, amount, counted) if amount else None

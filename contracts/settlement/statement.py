@@ -1,62 +1,18 @@
-"""Statements between two parties: a pure function of terms, period, usage and stated days (revenue-share.md 7.1).
+"""Statements between two parties: a pure function of terms, period, usage and stated days (revenue-share.md 6.1, 7.1).
 
-Both sides compute one, and its digest is the same on both. A line is `{party, ref, kind, amount}` from the party's point of view,
-positive = receives; lines are sorted by party, kind and ref in byte order, and sum to zero.
+Both sides compute one alone, and the digests are equal because nothing else goes in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 from contracts.errors import InputError
+from contracts.settlement.amount import check_amount
+from contracts.settlement.clauses import DAYS_WITHOUT_SERVICE
+from contracts.settlement.lines import VERSION, Document, Line, body, days_in, head
 from contracts.settlement.metering import Metered
-from contracts.settlement.period import Period, written
-from contracts.settlement.rating import Rated, rate
-from contracts.settlement.terms import DAYS_WITHOUT_SERVICE, Terms
-from policies.canonical import JsonValue
-
-Document: TypeAlias = dict[str, JsonValue]
-VERSION = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a statement, as its party sees it; `quantity` are chargeable units or days."""
-
-    party: str
-    ref: str
-    kind: str
-    amount: int
-    quantity: int | None = None
-
-    @property
-    def order(self) -> tuple[bytes, bytes, bytes]:
-        return self.party.encode(), self.kind.encode(), self.ref.encode()
-
-    def document(self) -> Document:
-        written_line: Document = {"party": self.party, "ref": self.ref, "kind": self.kind, "amount": self.amount}
-        return written_line | ({"quantity": self.quantity} if self.quantity is not None else {})
-
-
-def read_lines(document: Mapping[str, JsonValue]) -> list[Line]:
-    """The lines of a statement document."""
-    lines = document.get("lines")
-    return [
-        Line(str(each["party"]), str(each["ref"]), str(each["kind"]), _int(each["amount"]), _quantity(each))
-        for each in (lines if isinstance(lines, list) else [])
-        if isinstance(each, dict)
-    ]
-
-
-def days_in(period: Period, days: Sequence[str]) -> tuple[str, ...]:
-    """Stated days without service, sorted; raises InputError for a day that is none of the period or stands twice."""
-    known = {day.isoformat() for day in period.days}
-    for day in days:
-        if day not in known:
-            raise InputError(DAYS_WITHOUT_SERVICE, f"{day[:40]} is no day of {period.label}")
-    if len(set(days)) != len(days):
-        raise InputError(DAYS_WITHOUT_SERVICE, "a day stands there twice")
-    return tuple(sorted(days))
+from contracts.settlement.period import Period
+from contracts.settlement.rating import Rated, rate_charges
+from contracts.settlement.terms import Terms
 
 
 def statement(
@@ -73,7 +29,7 @@ def statement(
 
     `usage` is what was metered, and must be there if the terms have a meter; `days` are those without service, and must be stated
     (also as none) if the terms credit them. `settled_in` is the id of the bundle whose statement repeats the lines. Raises
-    InputError.
+    InputError for what is missing, AmountError for a sum that no document can hold.
     """
     if terms.payer is None or terms.payee is None or terms.product is None:
         return None
@@ -83,8 +39,7 @@ def statement(
     if terms.credits_days and days is None:
         raise InputError(DAYS_WITHOUT_SERVICE, f"the days without service of {ref} in {period.label} are not stated")
     stated = days_in(period, days or ())
-    accepted = usage.accepted if usage is not None else 0
-    rated = rate(terms, period, accepted=accepted, days=len(stated))
+    rated = rate_charges(terms, period, usage.accepted if usage is not None else 0, len(stated))
     if not rated:
         return None
     document: Document = {
@@ -92,7 +47,7 @@ def statement(
         "type": "Statement",
         "ref": ref,
         "terms": terms.digest,
-        **head(terms.currency, terms.exponent, period),
+        **head(terms, period),
         "provider": terms.payee,
         "consumer": terms.payer,
         "product": terms.product,
@@ -102,39 +57,14 @@ def statement(
         document["usage"] = {
             "unit": meter.unit,
             "records": usage.records,
-            "accepted": usage.accepted,
-            "rejected": usage.rejected,
+            "accepted": check_amount(usage.accepted, "usage.accepted"),
+            "rejected": check_amount(usage.rejected, "usage.rejected"),
             "root": usage.root,
         }
-    if terms.credits_days:
-        document[DAYS_WITHOUT_SERVICE] = list(stated)
-    if settled_in is not None:
-        document["settledIn"] = settled_in
-    return document | ({"previous": previous} if previous is not None else {})
-
-
-def head(currency: str, exponent: int, period: Period) -> Document:
-    """What every statement says about its period and money."""
-    return {
-        "period": period.label,
-        "from": written(period.start),
-        "to": written(period.end),
-        "currency": currency,
-        "exponent": exponent,
-    }
-
-
-def body(lines: Iterable[Line], parties: Iterable[str]) -> Document:
-    """Lines in order, one total for each party, and the sum, which is zero."""
-    in_order = sorted(lines, key=lambda line: line.order)
-    totals = dict.fromkeys(sorted(parties, key=str.encode), 0)
-    for line in in_order:
-        totals[line.party] += line.amount
-    return {
-        "lines": [line.document() for line in in_order],
-        "totals": [{"party": party, "amount": amount} for party, amount in totals.items()],
-        "sum": sum(totals.values()),
-    }
+    document |= {DAYS_WITHOUT_SERVICE: list(stated)} if terms.credits_days else {}
+    document |= {"settledIn": settled_in} if settled_in is not None else {}
+    document |= {"previous": previous} if previous is not None else {}
+    return document
 
 
 def _both(payer: str, payee: str, ref: str, rated: Iterable[Rated]) -> list[Line]:
@@ -144,13 +74,3 @@ def _both(payer: str, payee: str, ref: str, rated: Iterable[Rated]) -> list[Line
         for each in rated
         for party, sign in ((payer, -1), (payee, 1))
     ]
-
-
-def _int(value: JsonValue) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError("lines", f"{value!r} is no amount")
-    return value
-
-
-def _quantity(line: Mapping[str, JsonValue]) -> int | None:
-    return _int(line["quantity"]) if "quantity" in line else None

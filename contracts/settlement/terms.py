@@ -4,89 +4,34 @@ What is understood is exactly what can be settled: a model, scheme, metric or me
 anybody agrees to it. `Terms` are between a payer and a payee (or free); a `Bundle` is one document for many agreements.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+import re
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from contracts.errors import PeriodError, TermsError
+from contracts.settlement.clauses import (
+    DAYS_WITHOUT_SERVICE,
+    AnyTerms,
+    Clause,
+    Count,
+    Id,
+    Meter,
+    Minor,
+    Name,
+    Party,
+    Rate,
+    exact_rate,
 )
-from pydantic.alias_generators import to_camel
-
-from contracts.errors import AmountError, PeriodError, TermsError
-from contracts.settlement.amount import MINOR_MAX, rational
-from contracts.settlement.period import Calendar, Length
-from policies.canonical import MAX_SAFE_INTEGER, JsonValue, canonical, digest, is_digest, parse_json
+from contracts.settlement.period import period_of
+from policies.canonical import MAX_SAFE_INTEGER, JsonValue, canonical, is_digest, parse_json
 from policies.errors import CanonicalError, JsonError
 
-VERSION = "1"
-EXPONENT_MAX = 12
-DAYS_WITHOUT_SERVICE = "fullDaysWithoutService"
-DECLARED = "AuditedDeclaration"
 
-
-def _rational(value: object) -> Fraction:
-    try:
-        found = rational(value if isinstance(value, str) else "-")
-    except AmountError as error:
-        raise ValueError(error.facts["problem"]) from error
-    if found < 0:
-        raise ValueError("must not be negative")
-    return found
-
-
-Minor: TypeAlias = Annotated[int, Field(ge=0, le=min(MINOR_MAX, MAX_SAFE_INTEGER))]
-Count: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-Rate: TypeAlias = Annotated[Fraction, BeforeValidator(_rational)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-Party: TypeAlias = Annotated[str, Field(pattern=r"^did:[a-z0-9]+:.+", max_length=2048)]
-Id: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-
-
-class _Part(BaseModel):
-    """A piece of terms: strict, in camelCase; an unknown member is refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, arbitrary_types_allowed=True
-    )
-
-
-class Rounding(_Part):
-    """How fees are rounded and how a split keeps its last units; there is no default."""
-
-    fees: Literal["half-up", "half-even"]
-    split: Literal["largest-remainder"]
-    ties: Literal["party-id", "list-order"]
-
-
-class Meter(_Part):
-    """What is counted: `rows` of verified receipts or accepted ledger units, called `unit`; or stated days without service."""
-
-    metric: Literal["rows", "fullDaysWithoutService"]
-    aggregation: Literal["sum"]
-    evidence: Literal["Countersigned", "ProviderSigned"]
-    unit: Name | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.metric == DAYS_WITHOUT_SERVICE and (self.unit is not None or self.evidence != "ProviderSigned"):
-            raise ValueError("days without service have no unit and are ProviderSigned")
-        if self.metric == "rows" and (self.unit is None or self.evidence != "Countersigned"):
-            raise ValueError("rows have a unit and are Countersigned")
-        return self
-
-
-class Charge(_Part):
+class Charge(Clause):
     """A line of the bill. `Fixed`: `fixed` minor units each period, or once, in that of `due`.
 
     `PerUnit`: `rate` minor units for each `per` units of the meter beyond the `free` ones.
@@ -113,7 +58,7 @@ class Charge(_Part):
         return self
 
 
-class Slot(_Part):
+class Slot(Clause):
     """A place for an agreement in a bundle: the one between these parties about this product that cites the bundle's digest."""
 
     ref: Id
@@ -123,21 +68,21 @@ class Slot(_Part):
     product: Name
 
 
-class Income(_Part):
+class Income(Clause):
     """What flows in: the charges and credits of the slots in `refs`; without any, what the operator declares."""
 
     refs: tuple[Id, ...] = Field(min_length=1)
     otherwise: Literal["AuditedDeclaration"]
 
 
-class Points(_Part):
+class Points(Clause):
     """How a contribution is weighed: accepted units, times the factor of the period's quality grade."""
 
     meter: Meter
     quality_factor: Mapping[Id, Rate] = Field(min_length=1)
 
 
-class Percent(_Part):
+class Percent(Clause):
     """A step that takes a share of the net income, or of what remains, for `to`; at least `floor`, at most `cap`."""
 
     step: Literal["Percent"]
@@ -148,26 +93,27 @@ class Percent(_Part):
     floor: Minor | None = None
     cap: Minor | None = None
 
+    @field_validator("rate")
+    @classmethod
+    def _at_most_all(cls, rate: Fraction) -> Fraction:
+        if rate > 1:
+            raise ValueError(f"is {rate}: nobody can be given more than there is")
+        return rate
 
-class PoolPart(_Part):
-    """A part of the pool: a `rate` of it or the `rest`, split equally or by points."""
+
+def _rate_or_rest(value: object) -> Fraction | None:
+    return None if value == "rest" else exact_rate(value)
+
+
+class PoolPart(Clause):
+    """A part of the pool: a `rate` of it, or None for the rest that the others leave; split equally or by points."""
 
     id: Id
-    rate: Fraction | Literal["rest"]
+    rate: Annotated[Fraction | None, BeforeValidator(_rate_or_rest)]
     weight_by: Literal["equal", "points"]
 
-    @field_validator("rate", mode="before")
-    @classmethod
-    def _rest(cls, value: object) -> object:
-        return value if value == "rest" else _rational(value)
 
-    @property
-    def share(self) -> Fraction | None:
-        """Its part of the pool, None for what the others leave."""
-        return self.rate if isinstance(self.rate, Fraction) else None
-
-
-class Pool(_Part):
+class Pool(Clause):
     """The last step: what is left goes to the providers of `refs`, in parts."""
 
     step: Literal["Pool"]
@@ -178,8 +124,8 @@ class Pool(_Part):
     @field_validator("parts")
     @classmethod
     def _whole(cls, parts: tuple[PoolPart, ...]) -> tuple[PoolPart, ...]:
-        given = sum((part.share for part in parts if part.share is not None), Fraction(0))
-        rests = sum(part.share is None for part in parts)
+        given = sum((part.rate for part in parts if part.rate is not None), Fraction(0))
+        rests = sum(part.rate is None for part in parts)
         if rests > 1 or given > 1 or (rests == 0 and given != 1):
             raise ValueError(f"the rates of the parts sum to {given}: they must make 1, or less with one part rest")
         return parts
@@ -188,7 +134,7 @@ class Pool(_Part):
 Step: TypeAlias = Annotated[Percent | Pool, Field(discriminator="step")]
 
 
-class Floor(_Part):
+class Floor(Clause):
     """A minimum: where the lines `over` of `ref` sum to less, `payer` pays the difference to `party`."""
 
     id: Id
@@ -200,79 +146,8 @@ class Floor(_Part):
     payer: Party
 
 
-class AnyTerms(_Part):
-    """What all terms state. `digest` is that of the canonical bytes."""
-
-    version: Literal["1"]
-    id: Id
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    exponent: Annotated[int, Field(ge=0, le=EXPONENT_MAX)]
-    period: str
-    anchor: str
-    timezone: str
-    rounding: Rounding
-    tax: Literal["excluded", "included"] | None = None
-    grace: str
-    statement_due: str
-    dispute_window: str
-    payment_due: str
-    tolerance: Literal[0]
-    on_silence: Literal["Dispute", "Accept"]
-
-    _digest: str = PrivateAttr(default="")
-    _document: Mapping[str, JsonValue] = PrivateAttr(default_factory=dict)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        _zone(name)
-        return name
-
-    @field_validator("period")
-    @classmethod
-    def _known_length(cls, text: str) -> str:
-        return _length(text)
-
-    @field_validator("grace", "statement_due", "dispute_window", "payment_due")
-    @classmethod
-    def _known_days(cls, text: str) -> str:
-        if Length.parse(_length(text)).months:
-            raise ValueError("is counted in whole days or weeks, such as P2D")
-        return text
-
-    @field_validator("anchor")
-    @classmethod
-    def _instant(cls, text: str) -> str:
-        _moment(text)
-        return text
-
-    @model_validator(mode="after")
-    def _starts_in_its_zone(self) -> Self:
-        moment = _moment(self.anchor)
-        local = moment.astimezone(_zone(self.timezone))
-        if local.replace(tzinfo=None) != moment.replace(tzinfo=None):
-            raise ValueError(f"anchor: {self.anchor} is no time of {self.timezone}, where that is {local.isoformat()}")
-        return self
-
-    @property
-    def digest(self) -> str:
-        return self._digest
-
-    @property
-    def document(self) -> Mapping[str, JsonValue]:
-        """The document itself, as its digest covers it."""
-        return self._document
-
-    @cached_property
-    def calendar(self) -> Calendar:
-        """Its periods."""
-        zone = _zone(self.timezone)
-        return Calendar(_moment(self.anchor).astimezone(zone), Length.parse(self.period), zone)
-
-    @property
-    def grace_days(self) -> int:
-        """Days between the end of a period and the first moment at which it can be closed."""
-        return Length.parse(self.grace).days
+DECLARED_INCOME, LOSS = "declared-income", "loss"
+MODELS = ("Free", "Purchase", "Subscription", "Metered", "Reciprocal")
 
 
 class Terms(AnyTerms):
@@ -289,10 +164,10 @@ class Terms(AnyTerms):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        _distinct("charges and credits", [line.id for line in (*self.charges, *self.credits)])
+        _distinct("charges", [line.id for line in (*self.charges, *self.credits)])
         parties = [self.payer, self.payee, self.product]
-        if self.priced and None in parties:
-            raise ValueError("payer, payee and product must be stated where there are charges")
+        if None in parties and (self.priced or any(parties)):
+            raise ValueError("payer: payer, payee and product are stated together, and always where there are charges")
         if self.priced and self.payer == self.payee:
             raise ValueError("payee: nobody pays themselves")
         if not self.charges and self.credits:
@@ -300,8 +175,7 @@ class Terms(AnyTerms):
         self._model_fits()
         self._meters_fit()
         for line in (*self.charges, *self.credits):
-            if line.due is not None:
-                _labelled(self, line.due)
+            _due(self, line)
         return self
 
     def _model_fits(self) -> None:
@@ -364,22 +238,21 @@ class Bundle(AnyTerms):
             raise ValueError("signatories: they stand once each, in ascending order")
         _distinct("agreements", [slot.ref for slot in self.agreements])
         _distinct("agreements", [f"{slot.provider} {slot.consumer} {slot.product}" for slot in self.agreements])
-        kinds = [step.id for step in self.waterfall]
-        kinds += [part.id for part in self._pool_parts()] + [floor.id for floor in self.adjustments]
-        _distinct("waterfall and adjustments", kinds)
+        _distinct("agreements", [self.id, *self.slots])
         parties = {self.operator, *(step.to for step in self.waterfall if isinstance(step, Percent))}
         parties |= {party for slot in self.agreements for party in (slot.provider, slot.consumer)}
         parties |= {party for floor in self.adjustments for party in (floor.party, floor.payer)}
         unsigned = sorted(parties - set(self.signatories))
         if unsigned:
             raise ValueError(f"signatories: {unsigned[0]} takes part and does not sign")
-        self._refs_fit()
-        return self
-
-    def _refs_fit(self) -> None:
         *before, last = self.waterfall
         if not isinstance(last, Pool) or any(isinstance(step, Pool) for step in before):
             raise ValueError("waterfall: the last step, and only that, is a Pool: nothing may be left over")
+        self._refs_fit(last)
+        self._names_fit(last)
+        return self
+
+    def _refs_fit(self, last: Pool) -> None:
         for path, role, refs in (("income.refs", "income", self.income.refs), ("waterfall", "input", last.refs)):
             _distinct(path, refs)
             for ref in refs:
@@ -396,8 +269,17 @@ class Bundle(AnyTerms):
             if unknown:
                 raise ValueError(f"adjustments: {unknown[0]} is no part of the pool")
 
-    def _pool_parts(self) -> Iterable[PoolPart]:
-        return (part for step in self.waterfall if isinstance(step, Pool) for part in step.parts)
+    def _names_fit(self, last: Pool) -> None:
+        """Ids become kinds of lines and members of the statement: none may stand for two things."""
+        parts = [part.id for part in last.parts]
+        floors = [floor.id for floor in self.adjustments]
+        steps = [step.id for step in self.waterfall]
+        _distinct("waterfall", [DECLARED_INCOME, LOSS, *steps, *parts, *dict.fromkeys(floors)])
+        totals = [member_name(name) for name in steps] + [f"{member_name(name)}Pool" for name in parts]
+        _distinct("waterfall", ["netIncome", "pointsTotal", "shares", *totals])
+        shares = [form for name in parts for form in (member_name(name), f"{member_name(name)}Exact")]
+        _distinct("waterfall", ["ref", "party", "points", *shares])
+        _distinct("adjustments", [f"{floor.id} of {floor.ref}" for floor in self.adjustments])
 
     @cached_property
     def slots(self) -> Mapping[str, Slot]:
@@ -426,33 +308,40 @@ def parse_terms(body: bytes) -> Terms | Bundle:
             raise TermsError("$", "is no object")
         if canonical(document) != body:
             raise TermsError("$", "is not in canonical form (RFC 8785): sorted members, no blanks, no final newline")
-    except (JsonError, CanonicalError) as error:
+    except JsonError as error:
         raise TermsError("$", str(error)) from error
+    except CanonicalError as error:
+        raise TermsError(error.path or "$", error.problem) from error
     return read_terms(document)
 
 
 def read_terms(document: Mapping[str, JsonValue]) -> Terms | Bundle:
-    """Read a terms document; raises TermsError with the path of the first fault."""
-    kind = Bundle if document.get("model") == "RevenueShare" else Terms
+    """Read a terms document that came as an object; raises TermsError with the path of the first fault."""
+    return _kind(document).read(document)
+
+
+def check_terms(document: Mapping[str, JsonValue]) -> list[TermsError]:
+    """Everything that is wrong with a terms document, whether or not its bytes are canonical; none = it can be settled."""
     try:
-        found = kind.model_validate_json(canonical(dict(document)))
-    except CanonicalError as error:
-        raise TermsError(error.path, error.problem) from error
-    except ValidationError as error:
-        raise TermsError(*_first(error)) from error
-    object.__setattr__(found, "_document", dict(document))
-    object.__setattr__(found, "_digest", digest(canonical(dict(document))))
-    return found
+        return _kind(document).judge(document)[1]
+    except TermsError as error:
+        return [error]
 
 
-def _first(error: ValidationError) -> tuple[str, str]:
-    """Path and problem of the first complaint; a check of the whole names its member at the beginning."""
-    first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    problem = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        problem = "is not known here: it is either misspelt or a kind of terms that Weft does not settle"
-    return path.removeprefix(".") or "$", problem
+def _kind(document: Mapping[str, JsonValue]) -> type[Terms] | type[Bundle]:
+    """What a document of this model is read as; raises TermsError for one that is not built."""
+    model = document.get("model")
+    if model == "RevenueShare":
+        return Bundle
+    if model in MODELS:
+        return Terms
+    raise TermsError("model", f"{model!r} is not built: known are {', '.join(MODELS)}, RevenueShare")
+
+
+def member_name(name: str) -> str:
+    """The id of a step or part as the member of a statement: `operator-share` is `operatorShare`."""
+    first, *others = re.split(r"[-_.]", name)
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
 def _distinct(path: str, names: Sequence[str]) -> None:
@@ -465,33 +354,10 @@ def _metric(line: Charge) -> str | None:
     return line.meter.metric if line.meter is not None else None
 
 
-def _labelled(terms: AnyTerms, label: str) -> None:
+def _due(terms: AnyTerms, charge: Charge) -> None:
+    if charge.due is None:
+        return
     try:
-        terms.calendar.labelled(label)
+        period_of(terms, charge.due)
     except PeriodError as error:
-        raise ValueError(f"due: {label} {error.facts['problem']}") from error
-
-
-def _length(text: str) -> str:
-    try:
-        Length.parse(text)
-    except PeriodError as error:
-        raise ValueError(error.facts["problem"]) from error
-    return text
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name[:80]} is no time zone of the IANA database") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text[:40]} is no instant: {error}") from error
-    if moment.tzinfo is None or moment.microsecond:
-        raise ValueError(f"{text[:40]} is no instant with an offset, in whole seconds")
-    return moment
+        raise ValueError(f"charges: {charge.id} is due in {charge.due}, which {error.facts['problem']}") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from contracts.settlement.amount import checked, largest_remainder, rounded
+from contracts.settlement.amount import check_amount, largest_remainder, rounded
 from contracts.settlement.contribution import weights
 from contracts.settlement.terms import Bundle, Percent
 
@@ -38,7 +38,7 @@ class Flow:
 
 def flow(bundle: Bundle, net: int, points: Mapping[str, Fraction]) -> Flow:
     """Run the waterfall on a net income; `points` are by ref and name every ref of the pool."""
-    checked(net)
+    check_amount(net, "netIncome")
     gross = left = max(0, net)
     steps: dict[str, int] = {}
     for step in bundle.percents:
@@ -46,20 +46,16 @@ def flow(bundle: Bundle, net: int, points: Mapping[str, Fraction]) -> Flow:
         left -= steps[step.id]
     pool = left
     parts = _parts(bundle, pool)
-    split = {
-        part.id: largest_remainder(
-            parts[part.id], _keyed(bundle, weights(part.weight_by, bundle.pool.refs, points)), bundle.rounding.ties
-        )
-        for part in bundle.pool.parts
-    }
+    by = {part.id: weights(part.weight_by, bundle.pool.refs, points) for part in bundle.pool.parts}
+    split = {name: largest_remainder(parts[name], _keyed(bundle, by[name]), bundle.rounding.ties) for name in by}
     shares = tuple(
         Share(
             ref=ref,
             party=bundle.slots[ref].provider,
             points=points[ref],
-            amounts={part.id: split[part.id][_key(bundle, ref)] for part in bundle.pool.parts},
+            amounts={name: split[name][_key(bundle, ref)] for name in by},
             exact={
-                part.id: _exact(parts[part.id], weights(part.weight_by, bundle.pool.refs, points), ref)
+                part.id: parts[part.id] * by[part.id][ref] / sum(by[part.id].values())
                 for part in bundle.pool.parts
                 if part.weight_by == "points"
             },
@@ -78,7 +74,7 @@ def _percent(bundle: Bundle, step: Percent, of: int, left: int) -> int:
 
 def _parts(bundle: Bundle, pool: int) -> dict[str, int]:
     """The parts with a rate are rounded, the rest is what they leave; without a rest, the units left go by largest remainder."""
-    given = {part.id: part.share for part in bundle.pool.parts}
+    given = {part.id: part.rate for part in bundle.pool.parts}
     rates = [(name, share) for name, share in given.items() if share is not None]
     if len(rates) == len(given):
         return largest_remainder(pool, rates, "list-order")
@@ -88,10 +84,6 @@ def _parts(bundle: Bundle, pool: int) -> dict[str, int]:
         parts[name] = min(left, rounded(pool * share, bundle.rounding.fees))
         left -= parts[name]
     return {name: parts.get(name, left) for name in given}
-
-
-def _exact(total: int, by: Mapping[str, Fraction], ref: str) -> Fraction:
-    return total * by[ref] / sum(by.values(), Fraction(0))
 
 
 def _key(bundle: Bundle, ref: str) -> str:

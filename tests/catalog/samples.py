@@ -8,7 +8,7 @@ from referencing import Registry, Resource
 
 from catalog.graph import Publisher
 from catalog.messages import Service
-from catalog.model import Column, Dataset, Offer, Price
+from catalog.model import Column, Dataset, Derivation, Offer, Price
 from tests.shared import shared
 
 STEEL, ZHENGSHU, OEM = "did:web:p-steel.example", "did:web:s-zhengshu.example", "did:web:p-oem.example"
@@ -81,6 +81,15 @@ DATASET = Dataset(
     inputs=("A-D2", "A-D1"),
     partial=True,
     missing_inputs=("A-D1",),
+    derivations=(
+        Derivation(
+            dataset="A-D2",
+            owner="did:web:p-stamp.example",
+            iri="https://p-stamp.example/datasets/A-D2",
+            agreement="sha-256:" + "a2" * 32,
+        ),
+        Derivation(dataset="A-D1", owner=STEEL, iri="https://p-steel.example/dsp/2025-1/datasets/A-D1"),
+    ),
     offers=(
         Offer(
             id=FULL_OFFER["@id"],

@@ -15,9 +15,10 @@ from rdflib import URIRef
 from rdflib.namespace import DCTERMS, FOAF, ODRL2, RDF
 
 from catalog.errors import InvalidGraphError, RemoteContextError
-from catalog.graph import CSVW, DCAT, SPDX, WEFT, catalog_graph, dataset_graph, dataset_iri, json_ld, turtle
+from catalog.graph import CSVW, DCAT, SPDX, WEFT, catalog_graph, dataset_graph, json_ld, turtle
 from catalog.graph_reader import parse, read_datasets
 from catalog.model import Column, Dataset, Offer
+from catalog.namespaces import dataset_iri
 from catalog.shapes import validate
 from tests.catalog.samples import DATASET, ENDPOINT, PUBLISHER, STEEL, document
 

@@ -230,3 +230,20 @@ def test_extras_never_make_a_dataset_unreadable(members):
     page = read_catalog(plain(**members))
     assert [item.id for item in page.datasets] == ["coil-17"]
     assert entry_of(page.datasets[0]).digest
+
+
+def test_what_a_peer_says_it_derived():
+    """Whose datasets, in RDF which, under which agreements; a misspelt one is not said, and spoils nothing else."""
+    said = {"dataset": "ore", "owner": "did:web:mine.example", "iri": "https://mine.example/datasets/ore"}
+    facts = "https://w3id.org/weft/catalog/v1#facts"
+
+    def read(*derivations):
+        value = {"rows": 3, "inputs": ["ore"], "derivations": list(derivations)}
+        document = plain(**{facts: {"@type": "@json", "@value": value}})["dataset"][0]
+        return read_dataset(document, participant_id=STEEL)
+
+    (found,) = read({**said, "agreement": "sha-256:" + "a" * 64}).derivations
+    assert (found.owner, found.dataset, found.agreement) == (said["owner"], "ore", "sha-256:" + "a" * 64)
+    assert fingerprint(read(said)) != fingerprint(read())
+    for wrong in ({**said, "agreement": "A4"}, {**said, "iri": "no iri"}, {"dataset": "ore"}, "ore"):
+        assert (read(wrong).id, read(wrong).derivations) == ("coil-17", ())

@@ -15,12 +15,17 @@ from policies.sentences import has_sentence, table
 
 OVERVIEW = [
     *("init", "space init", "space add", "space remove", "space sign", "serve", "status", "config"),
-    *("keys add", "keys list", "members", "members reload", "publish", "withdraw", "datasets"),
+    *("keys add", "keys list", "members", "members reload", "publish", "withdraw", "datasets", "lineage"),
     *("find", "catalog show", "catalog check", "catalog export", "catalog refresh", "offers", "get", "deliveries"),
-    *("negotiate", "negotiations", "accept", "counter", "agree", "terminate", "agreements"),
+    *("negotiate", "negotiations", "accept", "counter", "agree", "terminate", "approvals", "approve", "reject"),
+    *("agreements", "terms check", "terms explain", "terms simulate"),
     *("transfers", "transfer start", "transfer suspend", "transfer resume", "transfer complete", "transfer terminate"),
+    *("stop", "resume", "breach", "release", "duties"),
+    *("bundle sign", "bundle list", "bundle show", "ledger import", "ledger list", "state"),
+    *("statement", "statement close"),
     *("policy explain", "policy test", "audit search", "audit show", "audit export", "audit verify", "events"),
     *("db tables", "db rows", "db export", "db sql"),
+    *("demo", "scenario run", "scenario check"),
 ]
 
 
@@ -67,7 +72,7 @@ def test_every_sentence_of_the_command_line_is_used():
     }
     made_up = ("cli.help.", "cli.col.", "cli.section.", "cli.common.", "cli.step.", "cli.delivery.", "cli.dataset.")
     made_up += ("cli.negotiation.", "cli.transfer.", "cli.role.", "cli.outcome.", "cli.freshness.", "cli.fresh.")
-    made_up += ("cli.relied.",)
+    made_up += ("cli.relied.", "cli.statement.", "cli.subject.", "cli.duty.", "cli.stated.")
     for identifier in table():
         if identifier.startswith("cli.arg."):
             assert identifier in parameters, identifier

@@ -8,7 +8,14 @@ from connector.exchange.decide import decide
 from connector.store import agreement as agreements
 from connector.store import counter
 from policies.counters import CounterWindow
-from tests.deliveries import agree, offer_file, scenario_documents, scenario_file, scenario_offer
+from tests.deliveries import (
+    agree,
+    offer_file,
+    scenario_dataset,
+    scenario_documents,
+    scenario_file,
+    scenario_offer,
+)
 from tests.pair import community
 
 PURPOSE = "supply-chain-control"
@@ -21,8 +28,9 @@ async def a1(tmp_path):
     offer = scenario_offer("A1")
     async with community(tmp_path, "p-steel", "s-zhengshu") as (steel, zhengshu):
         documents = {"terms": scenario_documents("terms"), "transforms": scenario_documents("transforms")}
-        await offer_file(steel, scenario_file("A-D1"), offer, dataset="A-D1", **documents)
-        yield steel, zhengshu, await agree(steel, zhengshu, dataset="A-D1", offer=offer["@id"])
+        dataset = scenario_dataset("A-D1")
+        await offer_file(steel, scenario_file("A-D1"), offer, dataset=dataset, **documents)
+        yield steel, zhengshu, await agree(steel, zhengshu, dataset=dataset, offer=offer["@id"])
 
 
 async def asked(daemon, digest, *, at=LAST, purpose=PURPOSE, columns=None, action="odrl:use", **more):

@@ -1,7 +1,5 @@
 """Publishing: what is checked, what becomes public, what changes nothing, and what our own connector refuses."""
 
-import copy
-
 import pytest
 
 from catalog.errors import NotPublishableError
@@ -17,6 +15,7 @@ from tests.deliveries import (
     fetched,
     offer_file,
     records,
+    scenario_dataset,
     scenario_documents,
     scenario_file,
     scenario_offer,
@@ -195,11 +194,11 @@ def test_a_publication_is_read_strictly(source, members, path):
 # -- what was received from others -------------------------------------------------------------------------------------
 
 
-async def _received(provider, consumer, product_id, offer_name, path):
+async def _received(provider, consumer, name, offer_name, path):
     """The file of a product of the scenario, delivered under its agreement."""
-    offer = scenario_offer(offer_name)
-    await offer_file(provider, path, offer, dataset=product_id, **product({}))
-    agreement = await agree(provider, consumer, dataset=product_id, offer=offer["@id"])
+    offer, dataset = scenario_offer(offer_name), scenario_dataset(name)
+    await offer_file(provider, path, offer, dataset=dataset, **product({}))
+    agreement = await agree(provider, consumer, dataset=dataset, offer=offer["@id"])
     ours, _ = await start(provider, consumer, agreement, PURPOSE)
     delivery = await fetched(consumer, ours.pid)
     assert delivery.state is State.RECEIVED
@@ -225,31 +224,3 @@ async def test_received_content_is_not_offered_again(tmp_path):
             assert (denied["reason"], denied["agreement"]) == ("prohibited", delivery.agreement)
             assert denied["details"]["decision"]["action"] == "odrl:distribute"
             assert await daemon.node.db.read(lambda tx: catalog.dataset(tx, "resold")) is None
-
-
-async def test_a_product_needs_a_licence_for_every_input_and_offers_that_hand_it_down(tmp_path):
-    """A-R9: no agreement about an input; A-R10: an offer that may be distributed; with both right it is published."""
-    async with community(tmp_path, "p-logistics", "s-zhengshu") as (logistics, zhengshu):
-        inputs = {"inputs": ("A-D4",), "purpose": PURPOSE}
-        offer = scenario_offer("A5")
-
-        async def derive(document):
-            return await offer_file(zhengshu, scenario_file("A-P1"), document, dataset="A-P1", **product(inputs))
-
-        with pytest.raises(RefusedError) as caught:
-            await derive(offer)
-        assert (caught.value.code, caught.value.facts) == (
-            "derivation-refused",
-            {"input": "A-D4", "reason": "no-permission"},
-        )
-        await _received(logistics, zhengshu, "A-D4", "A4", scenario_file("A-D4"))
-        loose = copy.deepcopy(offer)
-        del loose["prohibition"]
-        with pytest.raises(RefusedError) as caught:
-            await derive(loose)
-        assert caught.value.facts["reason"] == "duty-unfulfilled"
-        assert (await derive(offer)).changed
-        reasons = [
-            each.get("reason") for each in await records(zhengshu, "policy.decision") if each["decision"] == "deny"
-        ]
-        assert reasons == ["no-permission", "duty-unfulfilled"]

@@ -1,23 +1,29 @@
 """The player holds nothing of the story: another package plays as well."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from examples.player import steps
-from examples.player.acts import ACTS
+from connector.scenario import steps
+from connector.scenario.acts import ACTS
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PLAYER = sorted(path for path in (EXAMPLES / "player").rglob("*") if path.suffix in (".py", ".toml"))
-PACKAGE = EXAMPLES / "supply-chain-control" / "package.toml"
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = ROOT / "policies" / "sentences" / "scenario.toml"
+PLAYER = [*sorted((ROOT / "connector" / "scenario").rglob("*.py")), ROOT / "connector" / "cli" / "playing.py", WORDS]
+FOLDER = ROOT / "examples" / "supply-chain-control"
+PACKAGE = FOLDER / "package.toml"
 # Words of the protocol and of the player's own verbs, which the package uses as the player does.
-COMMON = {"all", "provider", "consumer", "operator", "service-provider", "free"}
+COMMON = {"all", "provider", "consumer", "operator", "service-provider", "free", "input"}
+# Columns and keywords of the story that are everyday words.
+COMMON |= {"line", "parts", "quality", "result", "standard"}
 
 
 # Tables whose keys are names of the story; every other key is a member that `package.py` or `steps.py` declares.
-NAMING = ("participants", "outsiders", "datasets", "agreements", "refusals", "pseudonym_keys", "row")
+NAMING = ("participants", "outsiders", "datasets", "agreements", "refusals", "settlements", "pseudonym_keys", "row")
+NAMING += ("quality", "without_service", "lines", "positions", "digests")
 
 
 def _figures(value, key=""):
@@ -35,9 +41,16 @@ def _figures(value, key=""):
         yield str(value)
 
 
-FIGURES = sorted(
-    {figure for figure in _figures(tomllib.loads(PACKAGE.read_text(encoding="utf-8"))) if len(figure) > 1} - COMMON
-)
+def _package():
+    """The table of the package, and the outcomes that it names: what is in them is as much the story's."""
+    table = tomllib.loads(PACKAGE.read_text(encoding="utf-8"))
+    yield table
+    for settlement in table["settlements"].values():
+        outcome = json.loads((FOLDER / settlement["expected"]).read_text(encoding="utf-8"))
+        yield {name: outcome[name] for name in ("digests", "lines", "positions")}
+
+
+FIGURES = sorted({figure for part in _package() for figure in _figures(part) if len(figure) > 1} - COMMON)
 
 
 @pytest.mark.parametrize("path", PLAYER, ids=lambda path: path.name)
@@ -59,6 +72,12 @@ def test_the_search_would_find_a_figure():
         "shipment_no",
         "f9a412e86cdf0268",
         "到货",
+        "2026-10",
+        "1250000",
+        "RISK-2026",
+        "derive.py",
+        "onward",
+        "operator-share",
     }
     assert known <= set(FIGURES)
 
@@ -68,20 +87,14 @@ def test_every_verb_is_played():
     assert set(ACTS) == verbs - {steps.Step}
 
 
-def test_words_have_the_same_placeholders_in_both_languages():
-    words = tomllib.loads((EXAMPLES / "player" / "words.toml").read_text(encoding="utf-8"))
-    for name, texts in words.items():
-        assert set(texts) == {"en", "zh"}, name
-        en, zh = (set(re.findall(r"\{(\w+)\}", texts[lang])) for lang in ("en", "zh"))
-        assert en == zh, name
-
-
 def test_every_word_is_used():
-    words = tomllib.loads((EXAMPLES / "player" / "words.toml").read_text(encoding="utf-8"))
+    words = tomllib.loads(WORDS.read_text(encoding="utf-8"))
     code = "\n".join(path.read_text(encoding="utf-8") for path in PLAYER if path.suffix == ".py")
     unused = [
         name
         for name in words
-        if f'"{name.removeprefix("check.")}"' not in code and name.partition(".")[0] not in ("fetch", "freshness")
+        if name.startswith("scenario.")
+        and f'"{re.sub("^scenario[.](check[.]|problem[.])?", "", name)}"' not in code
+        and name.split(".")[1] not in ("fetch", "freshness")
     ]
     assert not unused

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from examples.player.wire import Tap
+from connector.scenario.wire import Tap
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from connector.client import Client
+from connector.exchange import settlement as closing
+from connector.store.settlement import State
 from tests.pair import community, did
+from tests.settling import OCTOBER, conclude, reaches
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 40
@@ -48,7 +51,7 @@ async def run(program, daemon, *words, folder):
     return process.returncode, out.decode()
 
 
-@pytest.mark.parametrize("program", ["fetch_dataset.py"])
+@pytest.mark.parametrize("program", ["fetch_dataset.py", "what_is_owed.py"])
 def test_a_program_has_at_most_forty_lines(program):
     assert len((ROOT / "examples" / program).read_text(encoding="utf-8").splitlines()) <= LINES
 
@@ -70,3 +73,22 @@ async def test_a_dataset_is_found_negotiated_fetched_and_read(tmp_path):
         assert code == 1
         assert "no such thing" in said
     assert (tmp_path / "received.csv").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.slow
+async def test_what_is_owed_is_listed_before_and_after_closing(tmp_path):
+    """A7 of the scenario: 5,000.00 once, in October, from p-stamp to p-steel."""
+    async with community(tmp_path / "space-of-two", "p-steel", "p-stamp") as (steel, stamp):
+        await conclude({"p-steel": steel, "p-stamp": stamp}, ["A7"])
+        code, said = await run("what_is_owed.py", stamp, OCTOBER, folder=tmp_path)
+        lines = said.splitlines()
+        assert code == 0, said
+        assert lines[0].split() == ["A7", "fixed", "-5,000.00", "CNY"]
+        assert lines[1].split() == ["total", "-5,000.00", "CNY"]
+        assert lines[2].startswith("A7: open")
+        for daemon in (steel, stamp):
+            await closing.close(daemon.node, OCTOBER)
+        for daemon in (steel, stamp):
+            await reaches(daemon, "A7", State.AGREED)
+        _, said = await run("what_is_owed.py", steel, OCTOBER, folder=tmp_path)
+        assert said.splitlines()[1:] == ["total                                 5,000.00 CNY", "A7: agreed"]

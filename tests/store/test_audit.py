@@ -141,7 +141,7 @@ async def test_random_groups_with_failing_functions_give_one_tree(database, log)
 
 async def test_a_failing_commit_leaves_the_log_as_it_was(tmp_path, log):
     """The disk fills up: the signed but uncommitted checkpoint is forgotten, and the log goes on from the stored one."""
-    database = Database(tmp_path / "weft.db", synchronous="OFF", seal=log.seal, max_pages=120)
+    database = Database(tmp_path / "weft.db", synchronous="OFF", seal=log.seal, max_pages=240)
     await database.open()
     try:
         written = []

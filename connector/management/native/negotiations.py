@@ -1,4 +1,4 @@
-"""`/v1/negotiations`: ask, offer, and decide."""
+"""`/v1/negotiations` and `/v1/approvals`: ask, offer, compare, and decide."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,12 +7,13 @@ from aiohttp import web
 from pydantic import Field, model_validator
 
 from connector.errors import RefusedError
-from connector.exchange import command
+from connector.exchange import approve, command, difference
 from connector.management import asked
+from connector.management.access import LABEL
 from connector.management.answers import reply
 from connector.management.asked import Body
 from connector.management.desk import Desk
-from connector.management.native import views
+from connector.management.native import compared, views
 from connector.management.repeats import HEADER, Repeats
 from connector.store import management as listed
 from connector.store import negotiation as negotiations
@@ -50,6 +51,12 @@ class Reason(Body):
 
     reason: str = Field(min_length=1, max_length=2000)
     code: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
+
+
+class Approval(Body):
+    """Why a person says yes; it stays with us."""
+
+    reason: str = Field(default="", max_length=2000)
 
 
 class Nothing(Body):
@@ -123,6 +130,29 @@ class Negotiations:
         await asked.body(request, Nothing)
         await command.accept(self._node, pid)
 
+    async def approve(self, pid: str, request: web.Request) -> None:
+        given = await asked.body(request, Approval)
+        await approve.approve(self._node, pid, reason=given.reason, by=request[LABEL])
+
+    async def reject(self, pid: str, request: web.Request) -> None:
+        given = await asked.body(request, Reason)
+        await approve.reject(self._node, pid, reason=given.reason, by=request[LABEL])
+
+    async def approvals(self, request: web.Request) -> web.Response:
+        """What a person of ours must decide, longest waiting first."""
+        wanted, place = asked.limit(request), asked.after(request)
+        after = ("", "") if place == ("~", "~") else (place[0], place[1])
+        found = await self._node.db.read(lambda tx: negotiations.waiting(tx, after=after, limit=wanted + 1))
+        items = [{**views.negotiation(self._desk, each), "subject": approve.subject(each)} for each in found]
+        return reply(asked.page(items, [(each.updated, each.pid) for each in found], wanted))
+
+    async def difference(self, request: web.Request) -> web.Response:
+        pid = request.match_info["id"]
+        found = await self._node.db.read(lambda tx: negotiations.get(tx, pid))
+        if found is None:
+            raise RefusedError("process-unknown", pid=pid)
+        return reply(compared.difference(self._desk, await difference.of(self._node, found)))
+
     async def agree(self, pid: str, request: web.Request) -> None:
         await asked.body(request, Nothing)
         await command.agree(self._node, pid)
@@ -140,6 +170,10 @@ class Negotiations:
             web.get("/v1/negotiations", self.page),
             web.post("/v1/negotiations", self._repeats.once(self.open_)),
             web.get("/v1/negotiations/{id}", self.one),
+            web.get("/v1/approvals", self.approvals),
+            web.get("/v1/negotiations/{id}/difference", self.difference),
+            web.post("/v1/negotiations/{id}/approve", self._deciding(self.approve)),
+            web.post("/v1/negotiations/{id}/reject", self._deciding(self.reject)),
             web.post("/v1/negotiations/{id}/accept", self._deciding(self.accept)),
             web.post("/v1/negotiations/{id}/agree", self._deciding(self.agree)),
             web.post("/v1/negotiations/{id}/counter", self._deciding(self.counter)),

@@ -1,6 +1,6 @@
 """What the native API says about things: plain JSON, made from rows, with names and sentences in both languages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -49,6 +49,11 @@ _TRANSFER_VERBS = {
 }
 
 
+def named(desk: Desk, lang: str) -> Callable[[str], str]:
+    """What participants are called in one language; everything else is called what it is."""
+    return lambda identifier: desk.name_of(identifier).get(lang) or identifier
+
+
 def negotiation(desk: Desk, found: Negotiation) -> Json:
     """A negotiation: where it stands, what we can do, whose turn it is."""
     allowed = [
@@ -68,6 +73,7 @@ def negotiation(desk: Desk, found: Negotiation) -> Json:
         "offer": dict(found.offer),
         "offer_digest": digest_of_terms(found.offer),
         "offered_by": found.offered_by.value,
+        "approval": found.approval,
         "agreement": found.agreement or None,
         "code": found.code,
         "reason": found.reason,

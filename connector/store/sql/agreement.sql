@@ -9,6 +9,9 @@ SELECT * FROM agreement
 WHERE counterparty = :counterparty AND dataset = :dataset AND role = :role AND in_force <> ''
 ORDER BY created DESC;
 
+-- name: in_force
+SELECT * FROM agreement WHERE in_force <> '' ORDER BY created, digest;
+
 -- name: insert
 INSERT INTO agreement (digest, id, negotiation, role, counterparty, dataset, offer, policy, body, in_force, created)
 VALUES (:digest, :id, :negotiation, :role, :counterparty, :dataset, :offer, :policy, :body, '', :created);

@@ -42,13 +42,3 @@ INSERT INTO pseudonym_key (agreement, secret) VALUES (:agreement, :secret) ON CO
 
 -- name: key
 SELECT secret FROM pseudonym_key WHERE agreement = :agreement;
-
--- name: licences
--- Agreements of ours as consumer about a dataset, the newest first.
-SELECT digest FROM agreement WHERE dataset = :dataset AND role = 'consumer' AND in_force <> ''
-ORDER BY created DESC, digest LIMIT 20;
-
--- name: transforms
--- The transforms that the manifests received under an agreement cite.
-SELECT DISTINCT transform FROM delivery
-WHERE agreement = :agreement AND role = 'consumer' AND state IN ('verified', 'received') AND transform <> '';

@@ -81,6 +81,10 @@ INSERT INTO entry_keyword (entry, keyword) VALUES (:entry, :keyword) ON CONFLICT
 -- name: put_price
 INSERT INTO entry_price (entry, kind) VALUES (:entry, :kind) ON CONFLICT (entry, kind) DO NOTHING
 
+-- name: put_derivation
+INSERT INTO entry_derivation (owner, dataset, entry, agreement) VALUES (:owner, :dataset, :entry, :agreement)
+ON CONFLICT (owner, dataset, entry) DO NOTHING
+
 -- name: put_words
 INSERT INTO entry_words (rowid, text) VALUES (:number, :text)
 
@@ -96,6 +100,9 @@ DELETE FROM entry_keyword WHERE entry = :number
 -- name: delete_prices
 DELETE FROM entry_price WHERE entry = :number
 
+-- name: delete_derivations
+DELETE FROM entry_derivation WHERE entry = :number
+
 -- name: delete_words
 DELETE FROM entry_words WHERE rowid = :number
 
@@ -109,6 +116,18 @@ WHERE participant = :participant AND owner = :owner AND dataset = :dataset
 -- name: shown
 SELECT participant, owner, dataset, document_json, status, reason, fetched_us, failing_us FROM current_entry
 WHERE number = :number
+
+-- name: providers
+-- In whose catalogs a dataset of this id stands as their own.
+SELECT e.participant FROM current_entry AS e
+WHERE e.dataset = :dataset AND e.owner = e.participant ORDER BY e.participant LIMIT :limit
+
+-- name: derived
+-- Datasets of any catalog that say they were derived from this one.
+SELECT e.participant, e.owner, e.dataset, e.document_json, e.status, e.reason, e.fetched_us, e.failing_us
+FROM entry_derivation AS x JOIN current_entry AS e ON e.number = x.entry
+WHERE x.owner = :owner AND x.dataset = :dataset
+ORDER BY e.participant, e.owner, e.dataset LIMIT :limit
 
 -- name: find
 -- Every term is looked for as a substring: this alone decides. The two statements below only narrow what is looked at.
