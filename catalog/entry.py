@@ -15,13 +15,17 @@ from catalog.text import fold
 TEXT_CHARACTERS_MAX: Final = 4_000
 KEYWORDS_MAX: Final = 100
 DERIVATIONS_MAX: Final = 100
+SHA256_DIGITS: Final = 64
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One dataset in the index. `digest` is equal as long as nothing changed for a reader; times are microseconds."""
+    """One dataset in the index. `digest` is equal as long as nothing changed for a reader; times are microseconds.
+
+    `sha256` is that of its file as 64 hex digits, "" where the catalog does not say it.
+    """
 
     owner: str
     dataset: str
@@ -34,6 +38,7 @@ class Entry:
     keywords: tuple[str, ...]
     price_kinds: tuple[str, ...]
     derivations: tuple[Derivation, ...]
+    sha256: str
     document: str
 
 
@@ -60,6 +65,7 @@ def entry_of(dataset: PeerDataset) -> Entry:
         keywords=tuple(keywords)[:KEYWORDS_MAX],
         price_kinds=tuple(sorted({price.kind for price in dataset.prices.values()})),
         derivations=dataset.derivations[:DERIVATIONS_MAX],
+        sha256=dataset.sha256.lower() if dataset.sha256 and len(dataset.sha256) == SHA256_DIGITS else "",
         document=dataset.model_dump_json(),
     )
 

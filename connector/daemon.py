@@ -24,6 +24,7 @@ from connector.dispatch.guard import Guard, OneAddress
 from connector.dispatch.transport import HttpTransport, Transport, client_tls, conditional_get
 from connector.dsp import routes as dsp
 from connector.errors import SettingsError, StoreError, WeftError
+from connector.exchange import remedy
 from connector.exchange.node import Node
 from connector.federation.crawler import Crawler, Limits
 from connector.federation.fetch import fetcher
@@ -216,6 +217,7 @@ class Daemon:
             fetcher(self.node),
             self._others,
             Limits(interval_s=self.settings.crawl_interval_s, timeout_s=self.settings.crawl_timeout_s),
+            lambda tx, participant: remedy.look(tx, self.node, participant),
         )
         self.node.heard.append(self.crawler.heard_from)
         self._task(self._crawl(), "weft-crawl")

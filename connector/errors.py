@@ -245,6 +245,7 @@ TABLE: dict[str, Appearance] = {
     "stated-invalid": Appearance(400),
     # control
     "stopped-by-consumer": Appearance(403),
+    "suspended-by-remedy": Appearance(403),
     "partner-stopped": Appearance(409),
     "not-stopped": Appearance(409),
     "agreement-held": Appearance(409),

@@ -9,8 +9,10 @@ from typer import Argument, Option
 from connector.cli import people
 from connector.cli.connect import connect
 from connector.cli.exits import UsageError
+from connector.cli.ids import complete
 from connector.cli.shell import LIST_LIMIT, Column, Shell
 from connector.client import Client
+from policies.identifiers import short
 from policies.sentences import has_sentence, sentence
 
 EVERYBODY = "*"
@@ -30,7 +32,7 @@ async def stop(
     if shell.machine:
         shell.data({"participant": whom, "transfers": ended})
     else:
-        shell.tell("stopped", partner=shell.word("stop.everybody") if whom == EVERYBODY else whom, transfers=ended)
+        shell.tell("stopped", partner=_named(shell, whom), transfers=ended)
 
 
 async def resume(
@@ -42,11 +44,13 @@ async def resume(
     shell: Shell = ctx.obj
     async with connect(shell) as client:
         whom = await _whom(shell, client, partner, everybody=all_)
-        await client.resume(whom)
+        still = await client.resume(whom)
     if shell.machine:
-        shell.data({"participant": whom})
-    else:
-        shell.tell("resumed", partner=shell.word("stop.everybody") if whom == EVERYBODY else whom)
+        shell.data({"participant": whom, "still": list(still)})
+        return
+    shell.tell("resumed", partner=_named(shell, whom))
+    if still:
+        shell.tell("resume.still", partners=", ".join(_named(shell, each) for each in still))
 
 
 async def breach(
@@ -58,11 +62,12 @@ async def breach(
     """Say that a partner did what an agreement of ours prohibits: its remedies are carried out."""
     shell: Shell = ctx.obj
     async with connect(shell) as client:
-        done = await client.report_breach(agreement, action=action, reason=reason)
+        whole = await _agreement(shell, client, agreement)
+        done = await client.report_breach(whole, action=action, reason=reason)
     if shell.machine:
-        shell.data({"agreement": agreement, "remedies": list(done)})
+        shell.data({"agreement": whole, "remedies": list(done)})
     else:
-        shell.tell("breached", remedies=", ".join(done) or "-")
+        shell.tell("breached", remedies=", ".join(short(each) for each in done) or "-")
 
 
 async def release(
@@ -71,11 +76,12 @@ async def release(
     """Let transfers under a held agreement begin again."""
     shell: Shell = ctx.obj
     async with connect(shell) as client:
-        await client.release(agreement, reason=reason)
+        whole = await _agreement(shell, client, agreement)
+        await client.release(whole, reason=reason)
     if shell.machine:
-        shell.data({"agreement": agreement})
+        shell.data({"agreement": whole})
     else:
-        shell.tell("released", agreement=agreement)
+        shell.tell("released", agreement=whole)
 
 
 async def duties(
@@ -92,6 +98,7 @@ async def duties(
                 Column("duty", lambda row: _duty(shell, row, ours)),
                 Column("dataset", lambda row: row["dataset"]),
                 Column("deadline", lambda row: shell.time(row["deadline"]) if row["deadline"] else ""),
+                Column("left", lambda row: "" if row["days_left"] is None else str(row["days_left"]), right=True),
                 Column("state", lambda row: shell.word(f"duty.{row['state']}")),
             ],
             LIST_LIMIT,
@@ -102,8 +109,17 @@ def _duty(shell: Shell, row: Mapping[str, Any], ours: str) -> str:
     """Who owes what to whom."""
     known = f"cli.duty.what.{row['action'].rsplit(':', 1)[-1].rsplit('#', 1)[-1]}"
     what = sentence(known, shell.lang) if has_sentence(known) else row["action"]
-    name = shell.name(row["partnername"], row["creditor"] if row["debtor"] == ours else row["debtor"])
+    name = shell.name(row["partner_name"], row["creditor"] if row["debtor"] == ours else row["debtor"])
     return shell.word("duty.ours" if row["debtor"] == ours else "duty.theirs", what=what, partner=name)
+
+
+def _named(shell: Shell, participant: str) -> str:
+    return shell.word("stop.everybody") if participant == EVERYBODY else participant
+
+
+async def _agreement(shell: Shell, client: Client, typed: str) -> str:
+    """The digest of the agreement that was meant, by its beginning."""
+    return await complete(typed, client.agreements(), lambda each: each.digest, shell.lang)
 
 
 async def _whom(shell: Shell, client: Client, typed: str | None, *, everybody: bool) -> str:

@@ -30,6 +30,8 @@ async def status(ctx: typer.Context) -> None:
             ("members", _members(shell, found)),
             ("outbox", shell.word("outbox", **{"depth": 0, **found.outbox})),
             ("audit", shell.word("audit-state", **{"size": 0, **found.audit})),
+            ("stops", tuple(_stopped(shell, each) for each in found.stops)),
+            ("holds", tuple(_held(shell, each) for each in found.holds)),
             *((name, _counts(found.counts.get(name))) for name in ("datasets", "negotiations", "agreements")),
             *((name, _counts(found.counts.get(name))) for name in ("transfers", "deliveries")),
             ("catalogs", tuple(freshness(shell, each) for each in found.catalogs)),
@@ -43,6 +45,16 @@ def freshness(shell: Shell, catalog: Freshness) -> str:
     at = shell.time(catalog.as_of.isoformat()) if catalog.as_of else "-"
     problem = shell.word("freshness.problem", problem=catalog.problem) if catalog.problem else ""
     return shell.word(f"freshness.{catalog.state}", who=who, at=at, datasets=catalog.datasets, problem=problem)
+
+
+def _stopped(shell: Shell, stop: Mapping[str, str]) -> str:
+    """With whom nothing moves, since when and why, in a line."""
+    who = shell.word("stop.everybody") if stop["participant"] == "*" else stop["participant"]
+    return shell.word("stops.line", partner=who, at=shell.time(stop["at"]), reason=stop["reason"])
+
+
+def _held(shell: Shell, hold: Mapping[str, str]) -> str:
+    return shell.word("holds.line", agreement=hold["agreement"], at=shell.time(hold["at"]), reason=hold["reason"])
 
 
 def config(ctx: typer.Context) -> None:

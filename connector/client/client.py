@@ -458,9 +458,14 @@ class Client:
         answer = await self.session.send("POST", "/v1/stops", body, idempotency_key=idempotency_key)
         return int(answer["transfers"])
 
-    async def resume(self, partner: str, *, idempotency_key: str | None = None) -> None:
-        """Let data move with a partner again, `*` for everybody; what was ended is asked for anew."""
-        await self.session.send("POST", "/v1/stops/lift", {"participant": partner}, idempotency_key=idempotency_key)
+    async def resume(self, partner: str, *, idempotency_key: str | None = None) -> Sequence[str]:
+        """Take back the stop of a partner, `*` for that of everybody; what was ended is asked for anew.
+
+        Returns the stops that are still in the way.
+        """
+        body = {"participant": partner}
+        answer = await self.session.send("POST", "/v1/stops/lift", body, idempotency_key=idempotency_key)
+        return [str(each) for each in answer["still"]]
 
     def stops(self) -> Listing[Model]:
         """Partners with whom nothing moves."""

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 # Reasons of a decision that mean: granted, but used up (policies.md 6.1).
 QUOTA_REASONS = frozenset({"counter-exhausted"})
-# Reasons a policy, or the gate before it, gives for a denial (policies.md 6.1: the list is closed).
+# Reasons a policy, or the gate before it, gives for a denial (policies.md 6.1: the list is closed; two are Weft's own).
 POLICY_REASONS = QUOTA_REASONS | {
     "agreement-not-in-force", "constraint-not-satisfied", "duty-unfulfilled", "duty-violated", "no-permission",
     "not-in-collection", "outside-validity", "policy-void", "prohibited", "refinement-failed", "signatures-missing",
-    "source-timeout", "stopped-by-provider", "transfer-suspended", "unknown-profile", "unsupported-action",
-    "unsupported-operand", "unsupported-operator", "value-incomparable", "value-missing",
+    "source-timeout", "stopped-by-consumer", "stopped-by-provider", "suspended-by-remedy", "transfer-suspended",
+    "unknown-profile", "unsupported-action", "unsupported-operand", "unsupported-operator", "value-incomparable",
+    "value-missing",
 }  # fmt: skip
 
 

@@ -317,6 +317,8 @@ class Status(Model):
     counts: Mapping[str, Any] = {}
     audit: Mapping[str, Any] = {}
     catalogs: tuple[Freshness, ...] = ()
+    stops: tuple[Mapping[str, str], ...] = ()
+    holds: tuple[Mapping[str, str], ...] = ()
 
 
 class Bundle(Model):

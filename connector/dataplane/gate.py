@@ -30,7 +30,7 @@ from connector.exchange.node import Node
 from connector.exchange.process import TRANSFER
 from connector.identity.data_tokens import Grant, verify_data_token
 from connector.store import agreement as agreements
-from connector.store import catalog, counter, outbox
+from connector.store import catalog, control, counter, outbox
 from connector.store import delivery as deliveries
 from connector.store import transfer as transfers
 from connector.store.agreement import Agreement
@@ -148,7 +148,7 @@ class Gate:
         def work(tx: Tx) -> str:
             transfer = transfers.get(tx, pid)
             agreement = agreements.get(tx, transfer.agreement) if transfer is not None else None
-            return ENDED if transfer is None or agreement is None else standing(transfer, agreement)
+            return ENDED if transfer is None or agreement is None else standing(tx, transfer, agreement)
 
         return await self._node.db.read(work)
 
@@ -177,8 +177,8 @@ class Gate:
             # Look again in any case: the acknowledgement itself may have been recorded between the two.
             await self._node.db.transact(lambda tx: self._piggyback(tx, given))
             seen = await self._node.db.read(lambda tx: look(tx, given))
-        if reason := standing(seen.transfer, seen.agreement):
-            error = DeniedError(reason, agreement=seen.agreement.digest)
+        if seen.barred:
+            error = DeniedError(seen.barred, agreement=seen.agreement.digest)
             await self._record_denial(seen, None, error)
             raise error
         self._check_fresh(seen.transfer, given)
@@ -290,7 +290,7 @@ class Gate:
         if draft is None:
             raise ValueError("a delivery that is reserved needs no second reservation")
         transfer = transfers.get(tx, judged.transfer.pid) or judged.transfer
-        if reason := standing(transfer, agreement):
+        if reason := standing(tx, transfer, agreement):
             raise DeniedError(reason, agreement=agreement.digest)
         wanted = judged.content.wanted
         columns = format_list(wanted.columns) if wanted.columns is not None else ""
@@ -349,6 +349,7 @@ class Gate:
             refs=[f"manifest:{manifest.digest()}"],
             details={"delivery": delivery.id, "transfer": transfer.pid, "decision": seq, "size": manifest.size},
         )
+        control.hand(tx, agreement.digest, transfer.counterparty, judged.content.sha256)
         return deliveries.insert(tx, delivery, now)
 
     # -- records ---------------------------------------------------------------------------------------------------

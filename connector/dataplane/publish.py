@@ -181,13 +181,13 @@ def _entry(used: Input) -> dict[str, JsonValue]:
 async def _look(node: Node, publication: Publication, found: Profile, rdf: RdfWorker | None) -> _Looked:
     """The record with its lineage, all its problems, the shapes' among them, and what our agreements say against it."""
 
-    def held(tx: Tx) -> tuple[Dataset | None, dict[str, bytes]]:
+    def so_far(tx: Tx) -> tuple[Dataset | None, dict[str, bytes]]:
         listed = catalog.dataset(tx, publication.id)
         named = {name for offer in publication.offers for name in _digests(offer)}
         held = {name: kept.body for name in named if (kept := catalog.document(tx, name)) is not None}
         return (listed.dataset if listed is not None else None), held
 
-    before, known = await node.db.read(held)
+    before, known = await node.db.read(so_far)
     prepared = prepare(publication, found, owner=node.participant, known=known, before=before, now=node.clock.now())
     copies = await _copies(node, publication.path, found)
     checked = await node.db.read(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connector.errors import AuthenticationError, RefusedError
 from connector.exchange.process import TRANSFER
-from connector.exchange.stop import BY_CONSUMER, BY_PROVIDER
+from connector.exchange.stop import BY_CONSUMER, BY_PROVIDER, barrier
 from connector.identity.data_tokens import Grant
 from connector.store import agreement as agreements
 from connector.store import catalog
@@ -23,8 +23,6 @@ from policies.sentences import LANGUAGES, sentence
 SUSPENDED = "transfer-suspended"
 NOT_IN_FORCE = "agreement-not-in-force"
 ENDED = "transfer-over"
-
-
 # Codes of an ended transfer that are told as they are: the closed list of policies.md 6.1.
 _OWN_REASONS = frozenset({BY_PROVIDER, BY_CONSUMER})
 
@@ -50,13 +48,14 @@ class DeniedError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one snapshot says about a transfer of ours."""
+    """What one snapshot says about a transfer of ours; `barred` is why no data may move under it, "" when it may."""
 
     transfer: Transfer
     agreement: Agreement
     deliveries: tuple[Delivery, ...]
     listed: catalog.Listed | None
     source: catalog.SourceFile | None
+    barred: str = ""
 
 
 def look(tx: Tx, given: Grant) -> Seen:
@@ -75,13 +74,18 @@ def look(tx: Tx, given: Grant) -> Seen:
         tuple(deliveries.of_transfer(tx, transfer.pid)),
         catalog.dataset(tx, transfer.dataset),
         catalog.source(tx, transfer.dataset),
+        standing(tx, transfer, agreement),
     )
 
 
-def standing(transfer: Transfer, agreement: Agreement) -> str:
+def standing(tx: Tx, transfer: Transfer, agreement: Agreement) -> str:
     """Why data may not move under a transfer, "" when it may. Our own intent counts from its commit, not from its ACK."""
     if transfer.state in TRANSFER.machine.terminal or transfer.code:
         return transfer.code if transfer.code in _OWN_REASONS else ENDED
+    # A start may be on its way when a partner is stopped or an agreement is held: no data follows it.
+    code, _ = barrier(tx, transfer.counterparty, agreement.digest, transfer.role)
+    if code:
+        return code
     if transfer.suspended_by or transfer.state is not State.STARTED:
         return SUSPENDED
     return "" if agreement.in_force else NOT_IN_FORCE

@@ -1,7 +1,7 @@
 """What waits for a person of ours, and the answer: yes or no, with the reason kept.
 
-A provider's person answers what was asked where the dataset says so (`decide: person`) or the terms differ from the offer; a
-consumer's person answers an offer. Everything else follows by itself.
+A provider's person answers what was asked where the dataset says so (`decide: person`) or the terms differ from the offer, and
+whatever comes from a partner with whom nothing moves; a consumer's person answers an offer. Everything else follows by itself.
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,22 @@ from contracts.negotiation.model import Negotiation
 from contracts.negotiation.rules import equal_terms
 from contracts.negotiation.table import State
 
-Subject: TypeAlias = Literal["request", "counter-request", "offer", "counter-offer"]
+Subject: TypeAlias = Literal["request", "counter-request", "acceptance", "offer", "counter-offer"]
 REJECTED = "rejected"
 # In which state of whose role a person must speak.
-_TURN: Mapping[Role, State] = {Role.PROVIDER: State.REQUESTED, Role.CONSUMER: State.OFFERED}
+_TURN: Mapping[Role, tuple[State, ...]] = {
+    Role.PROVIDER: (State.REQUESTED, State.ACCEPTED),
+    Role.CONSUMER: (State.OFFERED,),
+}
 
 
 def subject(negotiation: Negotiation) -> Subject:
-    """What is to be decided: a request for what we offer or for other terms, an offer or one that answers our request."""
+    """What is to be decided: a request for what we offer or for other terms, an offer or one that answers our request.
+
+    `acceptance`: our offer was accepted while nothing moved with that partner.
+    """
+    if negotiation.state is State.ACCEPTED:
+        return "acceptance"
     if negotiation.role is Role.PROVIDER:
         same = bool(negotiation.answers) and equal_terms(negotiation.offer, negotiation.answers)
         return "request" if same else "counter-request"
@@ -52,6 +60,6 @@ def _waiting(tx: Tx, pid: str) -> Negotiation:
     found = negotiations.get(tx, pid)
     if found is None:
         raise RefusedError("process-unknown", pid=pid)
-    if found.state is not _TURN[found.role] or found.agreement or outbox.first_of_process(tx, pid) is not None:
+    if found.state not in _TURN[found.role] or found.agreement or outbox.first_of_process(tx, pid) is not None:
         raise RefusedError("nothing-to-decide", pid=pid, state=str(found.state or "-"))
     return found

@@ -48,6 +48,13 @@ def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> N
     return agree(tx, node, negotiation, now) if equal_terms(negotiation.offer, ours.document) else negotiation
 
 
+def on_accepted(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
+    """Our offer was accepted: agree, unless nothing moves with this consumer; then a person decides."""
+    if control.stopped(tx, negotiation.counterparty) is not None:
+        return negotiation
+    return agree(tx, node, negotiation, now)
+
+
 def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
     """Draw up the agreement about the offer on the table and queue it.
 

@@ -245,7 +245,7 @@ def _accepted(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, 
     NEGOTIATION.machine.step(negotiation.state, Trigger.ACCEPTED, Role.CONSUMER)
     negotiation_rules.accepts_counterparty_offer(negotiation)
     accepted: Negotiation = _moved(tx, node, incoming, negotiation, now)
-    return automate.agree(tx, node, accepted, now)
+    return automate.on_accepted(tx, node, accepted, now)
 
 
 def _agreement(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:

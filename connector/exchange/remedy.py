@@ -1,7 +1,8 @@
 """A prohibition was breached: what its remedies say happens, at once (policies.md 2.6).
 
 `weft:alert` puts the breach on record, where every reader of the event stream hears it; `weft:suspend` pauses the transfers
-under the agreement and lets none begin until a person releases it.
+under the agreement and lets none begin until a person releases it. A breach is reported by a person, or seen in a partner's
+catalog: content that it has from us, or a product that it says it made from ours.
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,10 @@ from connector.store.database import Tx
 from contracts.machine import Role
 from contracts.transfer.table import State, Trigger
 from policies.canonical import JsonValue
+from policies.identifiers import short
 from policies.model import Prohibition
-from policies.vocabulary import ALERT, SUSPEND
+from policies.sentences import sentence
+from policies.vocabulary import ALERT, DERIVE, DISTRIBUTE, SUSPEND
 
 
 def prohibition(node: Node, agreed: Agreement, action: str) -> Prohibition | None:
@@ -93,6 +96,29 @@ async def release(node: Node, agreement: str, reason: str) -> None:
         node.audit.append(tx, "control.released", peer=peer, agreement=agreement, details={"text": reason})
 
     await node.db.transact(work)
+
+
+def look(tx: Tx, node: Node, participant: str) -> None:
+    """See whether the catalog of a member, as the index has it now, shows what our agreements with it prohibit.
+
+    Each dataset of it is acted on once under each agreement: what a person has released does not come back by itself. Content
+    or a product that one of several agreements allows is no breach of the others.
+    """
+    now = node.clock.now()
+    shown = (
+        (DISTRIBUTE, control.passed_on(tx, participant)),
+        (DERIVE, control.made_of(tx, node.participant, participant)),
+    )
+    for action, found in shown:
+        for dataset, digests in found.items():
+            under = [agreed for each in digests if (agreed := agreements.get(tx, each)) is not None]
+            prohibited = [agreed for agreed in under if prohibition(node, agreed, action) is not None]
+            allowed = any(plan_of(node, agreed).choice(action).permissions for agreed in under if agreed not in prohibited)
+            for agreed in prohibited if not allowed else ():
+                if control.sight(tx, agreed.digest, action, dataset, now):
+                    reason = sentence(f"breach.seen.{short(action).rpartition(':')[2]}", "en", dataset=dataset)
+                    facts: dict[str, JsonValue] = {"by": "catalog", "dataset": dataset}
+                    breach(tx, node, agreed, action=action, reason=reason, facts=facts, now=now)
 
 
 def _suspend(tx: Tx, node: Node, pid: str, reason: str, now: datetime) -> None:

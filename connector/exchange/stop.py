@@ -50,13 +50,19 @@ async def stop(node: Node, participant: str, reason: str) -> int:
     return await node.db.transact(work)
 
 
-async def resume(node: Node, participant: str) -> None:
-    """Let data move with a partner again, `*` for everybody: new transfers may be asked for. Raises RefusedError `not-stopped`."""
+async def resume(node: Node, participant: str) -> tuple[str, ...]:
+    """Take back a stop of the same name, `*` for everybody: new transfers may be asked for.
 
-    def work(tx: Tx) -> None:
+    A partner that was stopped by name for its own reason stays so when everybody is let go, and the other way round; returns
+    the stops that are still in the way. Raises RefusedError `not-stopped`.
+    """
+
+    def work(tx: Tx) -> tuple[str, ...]:
         if not control.lift(tx, participant):
             raise RefusedError("not-stopped", participant=participant)
         peer = participant if participant != EVERYBODY else None
         node.audit.append(tx, "control.resumed", peer=peer)
+        left = (each.participant for each in control.stops(tx))
+        return tuple(each for each in left if EVERYBODY in (participant, each))
 
-    await node.db.transact(work)
+    return await node.db.transact(work)

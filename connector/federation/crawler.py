@@ -21,7 +21,7 @@ from catalog.errors import CatalogFault
 from catalog.reader import CatalogPage, read_page
 from connector.clock import Clock
 from connector.errors import WeftError
-from connector.federation.index import Replacement
+from connector.federation.index import Look, Replacement
 from connector.store import federation as store
 from connector.store.database import Database
 from policies.errors import JsonError
@@ -107,12 +107,15 @@ class Crawler:
         fetch: Fetch,
         members: Callable[[], Sequence[Member]],
         limits: Limits | None = None,
+        look: Look | None = None,
     ) -> None:
+        """`look` sees each complete crawl in the transaction that makes it count."""
         self._db = db
         self._clock = clock
         self._fetch = fetch
         self._members = members
         self._limits = limits or Limits()
+        self._look = look
         self._slots = asyncio.Semaphore(self._limits.concurrent)
         self._visits: dict[str, _Visit] = {}
         self._following = asyncio.Lock()
@@ -242,7 +245,7 @@ class Crawler:
 
     async def _take(self, member: Member, progress: _Progress) -> tuple[Outcome, float]:
         participant = member.participant_id
-        replacement = Replacement(self._db, participant)
+        replacement = Replacement(self._db, participant, self._look)
         await replacement.begin()
         link: str | None = None
         followed: set[str] = set()

@@ -5,7 +5,7 @@ it shows before). A catalog that suddenly is empty is believed when a second cra
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,8 +16,10 @@ from catalog.query import Query
 from catalog.reader import PeerDataset
 from connector.clock import Clock
 from connector.store import federation as store
-from connector.store.database import Database
+from connector.store.database import Database, Tx
 
+# Looks at the catalog of a participant as it is now.
+Look = Callable[[Tx, str], None]
 FreshnessState = Literal["own", "fresh", "ageing", "unreachable", "never"]
 
 # A crawl comes up to a tenth late by its jitter and takes its time: a catalog of that age is still fresh.
@@ -138,9 +140,11 @@ class Replaced:
 class Replacement:
     """One crawl of one participant's catalog on its way into the index."""
 
-    def __init__(self, db: Database, participant: str) -> None:
+    def __init__(self, db: Database, participant: str, look: Look | None = None) -> None:
+        """`look` sees each complete crawl in the transaction that makes it count."""
         self._db = db
         self._participant = participant
+        self._look = look
         self._seen: dict[tuple[str, str], str] = {}
         self._changed = 0
 
@@ -177,8 +181,9 @@ class Replacement:
         changed = self._changed + await self._retire()
         digest = _digest(self._seen)
         entries = len(self._seen)
-        await self._db.transact(
-            lambda tx: store.switch(
+
+        def switch(tx: Tx) -> None:
+            store.switch(
                 tx,
                 participant,
                 changed=changed > 0,
@@ -189,7 +194,10 @@ class Replacement:
                 bound=bound,
                 detail=detail,
             )
-        )
+            if self._look is not None:
+                self._look(tx, participant)
+
+        await self._db.transact(switch)
         await self._sweep()
         return Replaced(entries, changed, unconfirmed=False)
 

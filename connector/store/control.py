@@ -1,10 +1,11 @@
-"""What is stopped, what is held, and what is owed after a delivery."""
+"""What is stopped, what is held and why, and what is owed after a delivery."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.clock import stamp
+from connector.clock import moment, stamp
 from connector.store.database import Row, Tx
 from contracts.machine import Role
 
@@ -52,6 +53,10 @@ class Owed:
             return "fulfilled"
         return "overdue" if self.deadline < stamp(now) else "open"
 
+    def days_left(self, now: datetime) -> int | None:
+        """Whole days until the deadline, negative once it is over; None for what has none or is fulfilled."""
+        return None if self.evidence or self.deadline == NEVER else (moment(self.deadline) - now).days
+
 
 def stop(tx: Tx, participant: str, reason: str, now: datetime) -> bool:
     """Keep that nothing moves with a partner; False when that was so before."""
@@ -59,9 +64,7 @@ def stop(tx: Tx, participant: str, reason: str, now: datetime) -> bool:
 
 
 def lift(tx: Tx, participant: str) -> bool:
-    """Let data move again; False when nothing was stopped."""
-    if participant == EVERYBODY:
-        return tx.run("control.lift_all") > 0
+    """Take back what was stopped under this very name; False when nothing was."""
     return tx.run("control.lift", participant=participant) > 0
 
 
@@ -99,6 +102,26 @@ def running(tx: Tx, *, counterparty: str = "*", agreement: str = "*") -> list[st
     return [row["pid"] for row in rows]
 
 
+def hand(tx: Tx, agreement: str, counterparty: str, sha256: str) -> None:
+    """Keep that a partner may have these bytes from us from now on."""
+    tx.run("control.hand", agreement=agreement, counterparty=counterparty, sha256=sha256)
+
+
+def passed_on(tx: Tx, participant: str) -> Mapping[str, list[str]]:
+    """Datasets that a member shows as its own with content of ours: the digests of the agreements it has that under."""
+    return _grouped(tx.all("control.passed_on", participant=participant))
+
+
+def made_of(tx: Tx, owner: str, participant: str) -> Mapping[str, list[str]]:
+    """Datasets that a member says it made from one of `owner`: the digests of its agreements about those."""
+    return _grouped(tx.all("control.made_of", owner=owner, participant=participant))
+
+
+def sight(tx: Tx, agreement: str, action: str, dataset: str, now: datetime) -> bool:
+    """Keep that a partner's dataset was seen to breach an agreement; False when that was known."""
+    return tx.run("control.sight", agreement=agreement, action=action, dataset=dataset, at=stamp(now)) == 1
+
+
 def owe(tx: Tx, owed: Owed) -> bool:
     """Write down what is owed; once for a delivery and action."""
     return tx.run("control.owe", **asdict(owed) | {"role": owed.role.value}) == 1
@@ -126,6 +149,13 @@ def duties(
         most=limit,
     )
     return [_owed(row) for row in rows]
+
+
+def _grouped(rows: list[Row]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["dataset"], []).append(row["agreement"])
+    return found
 
 
 def _owed(row: Row) -> Owed:

@@ -328,12 +328,14 @@ def _insert(tx: Tx, participant: str, entry: Entry, *, born: int) -> None:
             for each in entry.derivations
         ],
     )
+    if entry.sha256:
+        tx.run("federation.put_content", sha256=entry.sha256, entry=number)
     tx.run("federation.put_words", number=number, text=cut(entry.text))
     tx.run("federation.put_trigrams", number=number, text=entry.text)
 
 
 def _delete(tx: Tx, number: int) -> None:
-    for of in ("entry", "keywords", "prices", "derivations", "words", "trigrams"):
+    for of in ("entry", "keywords", "prices", "derivations", "content", "words", "trigrams"):
         tx.run(f"federation.delete_{of}", number=number)
 
 

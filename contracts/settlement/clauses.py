@@ -4,7 +4,7 @@ Every clause is strict: an unknown member is refused, and so is a value that not
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -35,6 +35,7 @@ STEPS = frozenset({"Percent", "Pool"})
 DAYS_WITHOUT_SERVICE = "fullDaysWithoutService"
 # A receipt may be 300 s off the provider's clock (revenue-share.md 4.9): no record may come once its period can be closed.
 GRACE_MIN = timedelta(minutes=5)
+NULL = "is null: leave the member out instead"
 # A check of several members together names the one to correct at the beginning of its message.
 _NAMED = re.compile(r"([A-Za-z][A-Za-z.]*): (.+)", re.DOTALL)
 _SPAN = re.compile(r"P(?:([1-9][0-9]{0,3})([DW])|T([1-9][0-9]{0,3})([HM]))")
@@ -159,6 +160,9 @@ class AnyTerms(Clause):
     @classmethod
     def judge(cls, document: Mapping[str, JsonValue]) -> tuple[Self | None, list[TermsError]]:
         """The terms of a document, or every fault that keeps it from being terms."""
+        absent = null_in(document)
+        if absent is not None:
+            return None, [TermsError(absent, NULL)]
         try:
             found = cls.model_validate_json(canonical(dict(document)))
         except CanonicalError as error:
@@ -199,6 +203,18 @@ class AnyTerms(Clause):
     def digest(self) -> str:
         """The digest of its canonical bytes, which offers cite."""
         return digest(self.body)
+
+
+def null_in(value: object, path: str = "") -> str | None:
+    """Where a money document holds null, None if nowhere: an absent value is an absent member (revenue-share.md 3.2)."""
+    if value is None:
+        return path.removeprefix(".") or "$"
+    within: Iterable[tuple[str, object]] = ()
+    if isinstance(value, Mapping):
+        within = ((f"{path}.{name}", each) for name, each in value.items())
+    elif isinstance(value, list | tuple):
+        within = ((f"{path}[{place}]", each) for place, each in enumerate(value))
+    return next((found for where, each in within if (found := null_in(each, where)) is not None), None)
 
 
 def fault(error: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from contracts.errors import InputError
 from contracts.settlement.amount import MINOR_MAX
-from contracts.settlement.clauses import Clause, Count, fault
+from contracts.settlement.clauses import NULL, Clause, Count, fault, null_in
 from contracts.settlement.lines import Document
 from policies.canonical import JsonValue, canonical, digest_of, is_digest
 from policies.errors import CanonicalError
@@ -102,6 +102,9 @@ class PeriodInput(Clause):
 
 def read_input(document: Mapping[str, JsonValue]) -> PeriodInput:
     """Read a period input record; raises InputError with the first member that is wrong."""
+    absent = null_in(document)
+    if absent is not None:
+        raise InputError(absent, NULL)
     try:
         return PeriodInput.model_validate_json(canonical(dict(document)))
     except CanonicalError as error:

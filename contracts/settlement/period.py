@@ -7,7 +7,7 @@ lacks is its last one. A period is named by its month (`P1M`: 2026-10), its year
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -65,7 +65,8 @@ class Period:
     end: datetime
 
     def holds(self, moment: datetime) -> bool:
-        return self.start <= moment < self.end
+        # Two times of one zone are compared by their clocks, which strike some hours twice: the instant counts.
+        return self.start <= moment.astimezone(UTC) < self.end
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -87,7 +88,7 @@ def period_number(terms: Schedule, k: int) -> Period:
 
 def period_at(terms: Schedule, moment: datetime) -> Period:
     """The period that an instant belongs to; raises PeriodError before the anchor."""
-    local = moment.astimezone(terms.zone)
+    moment, local = moment.astimezone(UTC), moment.astimezone(terms.zone)
     if moment < terms.anchor:
         problem = f"is before {written(terms.anchor)}, when the terms take effect"
         raise PeriodError(period=written(local), problem=problem)

@@ -8,6 +8,8 @@ from connector.cli.exits import Exit
 from tests.cli.test_pair import FREE, files, pair, published, quiet, weft  # noqa: F401  fixtures
 from tests.pair import did
 
+pytestmark = pytest.mark.slow
+
 ALERT = {"action": "https://w3id.org/weft/policy/v1#alert"}
 KEPT = [{"action": "odrl:derive", "odrl:remedy": [ALERT]}]
 USABLE = {**FREE, "profile": ["https://w3id.org/weft/policy/v1"], "prohibition": KEPT}

@@ -12,6 +12,8 @@ from connector.cli.main import main
 from connector.client.delivery import sha256_of
 from tests.pair import community, did
 
+pytestmark = pytest.mark.slow
+
 OFFER = "urn:uuid:5f0c2f0e-0000-4a57-9a0e-0d5a8f1e0001"
 FREE = {"@id": OFFER, "@type": "Offer", "permission": [{"action": "odrl:use"}]}
 QUALITY = {"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": "quality-control"}

@@ -11,6 +11,7 @@ from tests.deliveries import (
     agree,
     fetched,
     offer_file,
+    records,
     scenario_dataset,
     scenario_documents,
     scenario_file,
@@ -51,10 +52,25 @@ async def supplied(supplier, zhengshu, ref, product):
     return digest, await fetched(zhengshu, ours.pid)
 
 
+async def refusals(daemon):
+    """What our own connector has refused so far: reason, input and agreement of each."""
+    facts = [each["details"]["facts"] for each in await records(daemon, "policy.decision")]
+    return [(each["reason"], each["input"], each["agreement"]) for each in facts]
+
+
 async def test_the_story_of_the_risk_index(tmp_path):
-    """Four inputs with their agreements and deliveries; one sale, four shares; every company finds its part of it."""
+    """Four inputs with their agreements and deliveries; one sale, four shares; every company finds its part of it.
+
+    Before that A-R9 and A-R10: without a licence, and with an offer that lets the product be passed on, nothing is published.
+    """
     names = ("s-zhengshu", "p-oem", *(name for name, _ in SUPPLIERS.values()))
     async with community(tmp_path, *names) as (zhengshu, oem, *suppliers):
+        index, inputs = scenario_dataset("A-P1"), [scenario_dataset(product) for _, product in SUPPLIERS.values()]
+        more = {"inputs": inputs, "missing_inputs": inputs[:1], "purpose": PURPOSE, "dataset": index, **documents()}
+        offers = (scenario_offer("A5"), scenario_offer("A6"))
+        with pytest.raises(RefusedError, match="derivation-refused"):
+            await offer_file(zhengshu, scenario_file("A-P1"), *offers, **more)
+        assert await refusals(zhengshu) == [("no-permission", each, "-") for each in inputs]
         supplies = await asyncio.gather(
             *(
                 supplied(supplier, zhengshu, ref, product)
@@ -62,10 +78,13 @@ async def test_the_story_of_the_risk_index(tmp_path):
             )
         )
         wanted = dict(zip(SUPPLIERS, supplies, strict=True))
-        index, inputs = scenario_dataset("A-P1"), [scenario_dataset(product) for _, product in SUPPLIERS.values()]
-        offers = (scenario_offer("A5"), scenario_offer("A6"))
-        more = {"inputs": inputs, "missing_inputs": inputs[:1], "purpose": PURPOSE}
-        await offer_file(zhengshu, scenario_file("A-P1"), *offers, dataset=index, **documents(), **more)
+        loose = scenario_offer("A5")
+        del loose["prohibition"]
+        with pytest.raises(RefusedError, match="derivation-refused"):
+            await offer_file(zhengshu, scenario_file("A-P1"), loose, offers[1], **more)
+        of_each = [("duty-unfulfilled", name, digest) for name, (digest, _) in zip(inputs, supplies, strict=True)]
+        assert (await refusals(zhengshu))[4:] == of_each
+        await offer_file(zhengshu, scenario_file("A-P1"), *offers, **more)
         sale = await concluded(zhengshu, oem, "A5", "A-P1")
         ours, _ = await start(zhengshu, oem, sale, PURPOSE)
         await fetched(oem, ours.pid)

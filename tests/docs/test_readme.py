@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.demo import without_table
 from tests.docs.masks import masked
 from tests.docs.pages import ROOT, block, code, page
 from tests.pair import free_ports
@@ -44,7 +45,20 @@ def test_the_demo_tells_what_the_page_shows(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     told = done.stdout.replace(os.path.relpath(tmp_path / "demo", ROOT), "build/demo")
-    assert masked(told) == masked(code(block(TEXT, "demo")))
+    assert "✓" in told
+    assert without_table(told) != told
+    assert masked(without_table(told)) == masked(code(block(TEXT, "demo")))
+
+
+def test_the_statement_on_the_page_is_the_one_that_the_demo_prints():
+    told = [line.removeprefix("   │").strip() for line in code(block(TEXT, "demo")).splitlines()]
+    shown = [line.strip() for line in code(block(TEXT, "statement")).splitlines()]
+    assert "\n".join(shown) in "\n".join(told)
+
+
+def test_without_its_table_the_demo_tells_all_else():
+    told = "before\n\n     Check   expected  got\n  1  a       1         1  ✓\n     more\n\nAll hold.\n"
+    assert without_table(told) == "before\n\nAll hold.\n"
 
 
 def test_the_page_names_the_two_commands():

@@ -35,6 +35,8 @@ from tests.settling import (
     view,
 )
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = "RISK-2026"
 
 

@@ -31,6 +31,8 @@ from tests.settling import (
     terms,
 )
 
+pytestmark = pytest.mark.slow
+
 OPERATOR, MEMBER = "s-zhengshu", "p-seat"
 
 

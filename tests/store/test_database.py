@@ -109,7 +109,7 @@ async def test_a_reader_cannot_write(db):
 
 async def test_a_full_disk_is_an_answer_and_nothing_is_lost(tmp_path):
     """When the database may not grow, the commit fails with a reason, and what was acknowledged before is kept."""
-    database = Database(tmp_path / "weft.db", synchronous="FULL", max_pages=160)
+    database = Database(tmp_path / "weft.db", synchronous="FULL", max_pages=240)
     await database.open()
     kept = 0
     try:

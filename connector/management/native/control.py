@@ -65,8 +65,8 @@ class Control:
 
     async def lift(self, request: web.Request) -> web.Response:
         given = await asked.body(request, Lift)
-        await stop.resume(self._node, given.participant)
-        return reply({"participant": given.participant})
+        still = await stop.resume(self._node, given.participant)
+        return reply({"participant": given.participant, "still": list(still)})
 
     async def stops(self, _request: web.Request) -> web.Response:
         found = await self._node.db.read(control.stops)
@@ -130,6 +130,7 @@ class Control:
             "partner_name": dict(self._desk.name_of(each.counterparty)),
             "since": each.since,
             "deadline": each.deadline if each.deadline != NEVER else None,
+            "days_left": each.days_left(self._node.clock.now()),
             "state": each.state(self._node.clock.now()),
             "evidence": each.evidence or None,
         }

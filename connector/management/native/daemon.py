@@ -1,5 +1,6 @@
 """`/v1/status`, `/v1/members`, `/v1/keys`: the daemon itself."""
 
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from connector.management.answers import reply
 from connector.management.asked import Body
 from connector.management.desk import Desk
 from connector.management.native.discovery import catalogs
-from connector.store import audit
+from connector.store import audit, control
 from connector.store import management as listed
 from connector.store.database import Tx
 from connector.version import version
@@ -142,6 +143,8 @@ def _figures(tx: Tx) -> dict[str, Any]:
             **{name: _by_state(found) for name, found in counted.items()},
         },
         "audit": {"size": size, "checkpoint": note},
+        "stops": [asdict(each) for each in control.stops(tx)],
+        "holds": [asdict(each) for each in control.holds(tx)],
     }
 
 

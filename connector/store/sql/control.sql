@@ -4,9 +4,6 @@ INSERT INTO stop (participant, reason, at) VALUES (:participant, :reason, :at) O
 -- name: lift
 DELETE FROM stop WHERE participant = :participant;
 
--- name: lift_all
-DELETE FROM stop;
-
 -- name: stops
 SELECT * FROM stop ORDER BY participant;
 
@@ -33,6 +30,29 @@ SELECT pid FROM transfer
 WHERE state NOT IN ('COMPLETED', 'TERMINATED') AND (:counterparty = '*' OR counterparty = :counterparty)
       AND (:agreement = '*' OR agreement = :agreement)
 ORDER BY created, pid;
+
+-- name: hand
+INSERT INTO handed (agreement, sha256, counterparty) VALUES (:agreement, :sha256, :counterparty)
+ON CONFLICT (agreement, sha256) DO NOTHING;
+
+-- name: passed_on
+-- Datasets that a member shows as its own, whose file is what it has from us, and the agreements it has it under.
+SELECT e.dataset, h.agreement
+FROM handed AS h JOIN entry_content AS c ON c.sha256 = h.sha256 JOIN current_entry AS e ON e.number = c.entry
+WHERE h.counterparty = :participant AND e.participant = :participant AND e.owner = :participant
+ORDER BY e.dataset, h.agreement;
+
+-- name: made_of
+-- Datasets that a member shows as its own and says it made from one of `owner`, and its agreements about that one.
+SELECT DISTINCT e.dataset, a.digest AS agreement
+FROM entry_derivation AS x JOIN current_entry AS e ON e.number = x.entry
+JOIN agreement AS a ON a.dataset = x.dataset AND a.role = 'provider' AND a.counterparty = e.participant
+WHERE x.owner = :owner AND e.participant = :participant AND e.owner = :participant AND a.in_force <> ''
+ORDER BY e.dataset, a.digest;
+
+-- name: sight
+INSERT INTO sighting (agreement, action, dataset, at) VALUES (:agreement, :action, :dataset, :at)
+ON CONFLICT (agreement, action, dataset) DO NOTHING;
 
 -- name: owe
 INSERT INTO duty (delivery, action, agreement, counterparty, dataset, role, since, deadline, evidence)

@@ -103,6 +103,12 @@ DELETE FROM entry_price WHERE entry = :number
 -- name: delete_derivations
 DELETE FROM entry_derivation WHERE entry = :number
 
+-- name: put_content
+INSERT INTO entry_content (sha256, entry) VALUES (:sha256, :entry)
+
+-- name: delete_content
+DELETE FROM entry_content WHERE entry = :number
+
 -- name: delete_words
 DELETE FROM entry_words WHERE rowid = :number
 

@@ -29,7 +29,7 @@ ORDER BY updated DESC, pid DESC LIMIT :limit;
 -- name: waiting
 -- What a person of ours must answer: nobody has agreed to it, and no message of ours about it is under way. Longest first.
 SELECT * FROM negotiation AS n
-WHERE ((n.role = 'provider' AND n.state = 'REQUESTED') OR (n.role = 'consumer' AND n.state = 'OFFERED'))
+WHERE ((n.role = 'provider' AND n.state IN ('REQUESTED', 'ACCEPTED')) OR (n.role = 'consumer' AND n.state = 'OFFERED'))
       AND n.agreement = '' AND (n.updated, n.pid) > (:updated, :pid)
       AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.process = n.pid)
 ORDER BY n.updated, n.pid LIMIT :limit;
