@@ -214,6 +214,7 @@ TABLE: dict[str, Appearance] = {
     "delivery-unknown": Appearance(404),
     "receipt-invalid": Appearance(400, "warning"),
     "receipt-old": Appearance(409),
+    "receipt-off": Appearance(409, "warning"),
     "receipt-undelivered": Appearance(502, "warning"),
     "leaves-gone": Appearance(409, "warning"),
     "manifest-invalid": Appearance(502, "warning"),

@@ -10,7 +10,7 @@ import orjson
 
 from connector.clock import moment
 from connector.dataplane.partfile import PartFile
-from connector.dataplane.receipts import record_final
+from connector.dataplane.receipts import OFF_MOST_S, record_final, record_usage
 from connector.dataplane.remote import Remote, RemoteRefusal
 from connector.errors import UnreachableError
 from connector.exchange.node import Node
@@ -24,6 +24,8 @@ from contracts.signing import sign_document
 
 # What the provider answers to a receipt that is behind one it has: its own last `seq` comes with it.
 OLD = "receipt-old"
+# What it answers to one whose time is too far from its clock.
+OFF = "receipt-off"
 # After a receipt that did not arrive.
 PAUSE_S = 0.2
 
@@ -65,7 +67,7 @@ class Acknowledger:
             await self._due(part)
 
     async def final(self, part: PartFile) -> Delivery:
-        """Sign for the whole delivery and record it with its usage, in one transaction; the file is in its place already."""
+        """Sign for the whole delivery and put that on record, in one transaction; the file is in its place already."""
         node, manifest = self._node, part.manifest
         receipt, signed = self._signed(manifest, part.tree, rows=part.rows)
 
@@ -84,13 +86,12 @@ class Acknowledger:
 
         return await node.db.transact(work)
 
-    async def again(self, manifest: Manifest, delivery: Delivery, seq: int) -> Delivery:
-        """The final receipt with a number beyond one that the provider has from an earlier attempt."""
-        old = last_receipt(delivery)
-        if old is None:
-            raise ValueError("there is no final receipt to repeat")
+    async def again(self, manifest: Manifest, delivery: Delivery, *, beyond: int = 0) -> Delivery:
+        """The final receipt signed anew, now, with a number beyond one that the provider has from an earlier attempt."""
+        old = _final_receipt(delivery)
         node = self._node
-        document = old.document() | {"seq": seq + 1}
+        now = floor(node.clock.now().timestamp())
+        document = old.document() | {"seq": max(old.seq, beyond) + 1, "ts": now}
         receipt = parse_receipt(document)
         signed = orjson.dumps(self._sign(document))
 
@@ -98,6 +99,21 @@ class Acknowledger:
             current = _current(tx, self._id)
             record_final(tx, node, current, receipt, manifest, "receipt.sent")
             return deliveries.save(tx, current, node.clock.now(), receipt=signed)
+
+        return await node.db.transact(work)
+
+    def stale(self, delivery: Delivery) -> bool:
+        """Whether the final receipt is so old that one signed now would have another chance with the provider's clock."""
+        return floor(self._node.clock.now().timestamp()) - _final_receipt(delivery).ts >= OFF_MOST_S // 2
+
+    async def acknowledged(self, manifest: Manifest) -> Delivery:
+        """The provider has the final receipt: the delivery is received, and counted with the time of that very receipt."""
+        node = self._node
+
+        def work(tx: Tx) -> Delivery:
+            current = _current(tx, self._id)
+            record_usage(tx, node, current, _final_receipt(current), manifest)
+            return deliveries.save(tx, current, node.clock.now(), state=State.RECEIVED)
 
         return await node.db.transact(work)
 
@@ -133,6 +149,13 @@ class Acknowledger:
 def last_receipt(delivery: Delivery) -> Receipt | None:
     signed = delivery.signed_receipt
     return parse_receipt(signed["document"]) if signed is not None else None
+
+
+def _final_receipt(delivery: Delivery) -> Receipt:
+    receipt = last_receipt(delivery)
+    if receipt is None:
+        raise ValueError(f"{delivery.id} has no final receipt")
+    return receipt
 
 
 def _current(tx: Tx, identifier: str) -> Delivery:

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import structlog
 
-from connector.dataplane.acknowledge import OLD, Acknowledger
+from connector.dataplane.acknowledge import OFF, OLD, Acknowledger
 from connector.dataplane.files import write_whole
 from connector.dataplane.naming import place_of
 from connector.dataplane.partfile import PartFile, part_of
@@ -297,7 +297,7 @@ class Fetch:
         except (UnreachableError, RefusedError) as error:
             await self._save(state=State.RECEIVED, code="receipt-undelivered", reason=_why(error)[1])
         else:
-            await self._save(state=State.RECEIVED)
+            self._delivery = await self._acknowledger.acknowledged(manifest_of(self._delivery))
 
     async def _handed_over(self) -> bool:
         transfer, _ = await self._node.db.read(self._look)
@@ -307,9 +307,13 @@ class Fetch:
             await self._pause(error)
         except RemoteRefusal as error:
             seq = error.facts.get("seq")
-            if error.code != OLD or not isinstance(seq, int):
+            if error.code == OLD and isinstance(seq, int):
+                beyond = seq
+            elif error.code == OFF and self._acknowledger.stale(self._delivery):
+                beyond = 0
+            else:
                 raise
-            self._delivery = await self._acknowledger.again(manifest_of(self._delivery), self._delivery, seq)
+            self._delivery = await self._acknowledger.again(manifest_of(self._delivery), self._delivery, beyond=beyond)
             beside = _beside(Path(self._delivery.path), "receipt")
             await asyncio.to_thread(write_whole, beside, self._delivery.receipt)
         else:

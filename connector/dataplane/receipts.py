@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 
 import orjson
@@ -30,6 +31,8 @@ DEPTH = 8
 # Deliveries under way whose last receipt is in memory; of one that falls out, the durable one counts.
 UNDER_WAY = 1024
 TS_MOST = 253_402_300_799  # the last second of the year 9999
+# How far the time of a receipt may be from ours: no usage may come once its period can be closed (revenue-share.md 4.9).
+OFF_MOST_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,8 @@ class Receipts:
     async def accept(self, pid: str, consumer: str, body: bytes) -> Acknowledgement:
         """Take a receipt of this consumer about a delivery of transfer `pid`.
 
-        A receipt after the final one is acknowledged and changes nothing. Raises RefusedError `receipt-invalid`, and
-        `receipt-old` with the `seq` and `upto` we have.
+        A receipt after the final one is acknowledged and changes nothing. Raises RefusedError `receipt-invalid`,
+        `receipt-off`, and `receipt-old` with the `seq` and `upto` we have.
         """
         try:
             signed = parse_json(body, max_depth=DEPTH)
@@ -103,6 +106,7 @@ class Receipts:
         before = self._before(delivery)
         if delivery.state is State.RECEIVED and before is not None:
             return Acknowledgement(before.seq, before.upto, final=True)
+        self._timely(receipt)
         _newer(receipt, before)
         manifest = _manifest(delivery)
         tree = await self._check(receipt, manifest, delivery, before)
@@ -128,6 +132,12 @@ class Receipts:
         """The newest receipt of a delivery."""
         under = self._under.get(delivery.id)
         return under.last if under is not None else _last(delivery)
+
+    def _timely(self, receipt: Receipt) -> None:
+        """Refuse a receipt whose time is too far from ours: with it usage would get into a period that is over."""
+        now = floor(self._node.clock.now().timestamp())
+        if abs(now - receipt.ts) > OFF_MOST_S:
+            raise RefusedError("receipt-off", signed=_written(receipt.ts), now=_written(now), limit=OFF_MOST_S)
 
     def _verified(self, signed: dict[str, JsonValue], consumer: str) -> dict[str, Any]:
         """The document, signed by an evidence key of the consumer that was valid when it says it signed."""
@@ -165,12 +175,26 @@ class Receipts:
         deliveries.save(tx, delivery, node.clock.now(), state=state, verified=receipt.bytes, receipt=signed)
         if final:
             record_final(tx, node, delivery, receipt, manifest, "receipt.received")
+            record_usage(tx, node, delivery, receipt, manifest)
             node.counters.add("weft_deliveries_total", role=Role.PROVIDER.value, result="received")
 
 
 def record_final(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manifest: Manifest, type_: str) -> None:
-    """The audit records and the usage record of a final receipt, the same on both sides; `type_` says sent or received."""
-    occurred = datetime.fromtimestamp(receipt.ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The audit record of a final receipt, and what is owed from now on; `type_` says sent or received."""
+    node.audit.append(
+        tx,
+        type_,
+        actor=node.participant if delivery.role is Role.CONSUMER else delivery.counterparty,
+        peer=delivery.counterparty,
+        agreement=delivery.agreement,
+        refs=[f"receipt:{receipt.digest()}", f"manifest:{manifest.digest()}"],
+        details=_facts(delivery, receipt) | {"bytes": receipt.bytes},
+    )
+    duties.owe(tx, node, delivery, issued=manifest.iat, receipt=receipt.digest())
+
+
+def record_usage(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manifest: Manifest) -> None:
+    """The usage record of a delivery, once, with the final receipt that both sides hold: the provider has accepted it."""
     record = Usage(
         id=usage_id(receipt.transfer, receipt.epoch),
         delivery=delivery.id,
@@ -180,28 +204,31 @@ def record_final(tx: Tx, node: Node, delivery: Delivery, receipt: Receipt, manif
         dataset=delivery.dataset,
         transfer=receipt.transfer,
         epoch=receipt.epoch,
-        occurred=occurred,
+        occurred=_written(receipt.ts),
         accepted=receipt.rows or 0,
         rejected=0,
         bytes=receipt.bytes,
         manifest=manifest.digest(),
         receipt=receipt.digest(),
     )
-    refs = [f"receipt:{record.receipt}", f"manifest:{record.manifest}"]
-    facts: dict[str, JsonValue] = {"delivery": delivery.id, "transfer": delivery.transfer, "rows": record.accepted}
-    common = {"peer": delivery.counterparty, "agreement": delivery.agreement}
-    node.audit.append(
-        tx,
-        type_,
-        actor=node.participant if delivery.role is Role.CONSUMER else delivery.counterparty,
-        refs=refs,
-        details=facts | {"bytes": record.bytes},
-        **common,
-    )
-    duties.owe(tx, node, delivery, issued=manifest.iat, receipt=record.receipt)
     if usage.add(tx, record):
-        metering.book_receipt(tx, node, record.agreement, record.id, occurred, record.accepted, record.receipt)
-        node.audit.append(tx, "usage.recorded", details=facts | {"usage": record.id, "occurred": occurred}, **common)
+        metering.book_receipt(tx, node, record.agreement, record.id, record.occurred, record.accepted, record.receipt)
+        node.audit.append(
+            tx,
+            "usage.recorded",
+            peer=delivery.counterparty,
+            agreement=delivery.agreement,
+            details=_facts(delivery, receipt) | {"usage": record.id, "occurred": record.occurred},
+        )
+
+
+def _facts(delivery: Delivery, receipt: Receipt) -> dict[str, JsonValue]:
+    return {"delivery": delivery.id, "transfer": delivery.transfer, "rows": receipt.rows or 0}
+
+
+def _written(ts: int) -> str:
+    """POSIX seconds as usage records write an instant."""
+    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _delivery(tx: Tx, pid: str, consumer: str, epoch: int) -> Delivery:

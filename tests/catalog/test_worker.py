@@ -10,6 +10,8 @@ from connector.errors import RefusedError, WeftError
 from connector.rdf import Publisher, RdfWorker
 from tests.catalog.samples import DATASET, ENDPOINT, PUBLISHER, STEEL
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WHO = Publisher(STEEL, dict(PUBLISHER.name), ENDPOINT, ENDPOINT)
 DAEMON_SIDE = (

@@ -9,6 +9,8 @@ import pytest
 from connector.client import Client, accept, errors
 from tests.pair import community, did, eventually
 
+pytestmark = pytest.mark.slow
+
 OFFER = "urn:uuid:5f0c2f0e-0000-4a57-9a0e-0d5a8f1e0001"
 FREE = {"@id": OFFER, "@type": "Offer", "permission": [{"action": "odrl:use"}]}
 QUALITY = {"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": "quality"}

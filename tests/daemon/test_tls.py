@@ -26,6 +26,8 @@ from contracts.transfer.table import State as TransferState
 from tests.offers import OFFER, free_offer
 from tests.pair import did, free_ports, settings, until
 
+pytestmark = pytest.mark.slow
+
 STEEL = did("p-steel")
 
 

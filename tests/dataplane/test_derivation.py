@@ -29,6 +29,8 @@ from tests.deliveries import (
 from tests.offers import free_offer
 from tests.pair import community, did
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "supply-chain-control"
 LOGISTICS, ZHENGSHU = did("p-logistics"), did("s-zhengshu")
 SHAPES = NoShapes()

@@ -5,23 +5,30 @@ import contextlib
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.clock import moment
 from connector.daemon import Daemon
 from connector.dispatch.transport import Answer, HttpTransport
 from connector.errors import UnreachableError
 from connector.exchange import command
 from connector.store import delivery as deliveries
-from connector.store import usage
+from connector.store import metering, usage
 from connector.store.delivery import State
+from contracts.settlement.period import Period
 from contracts.transfer.table import State as TransferState
+from policies.canonical import digest_of
 from tests.deliveries import agree, ended, fetched, offer_file, reaches, records, rows_of, sent, start
 from tests.pair import eventually, found_space, settings, until
 
+pytestmark = pytest.mark.slow
+
 CHUNK = 4096
+ALWAYS = Period("always", datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 SMALL = {"chunk_bytes": CHUNK, "receipt_interval_s": 0.1, "data_timeout_s": 2}
 
 
@@ -441,6 +448,50 @@ async def test_a_lost_acknowledgement_changes_nothing(stage, source):
         assert len(await daemon.node.db.read(usage.page)) == 1
         assert len(await records(daemon, "usage.recorded")) == 1
     assert [each.state for each in await sent(steel, theirs.pid)] == [State.RECEIVED]
+
+
+async def test_a_final_receipt_that_waited_too_long_is_signed_anew_and_both_sides_count_its_time(stage, source):
+    """The provider was away for seven minutes: it refuses the old receipt, and no usage gets into the past."""
+    steel, zhengshu, ours, _ = await played(stage, source)
+    stage.bent.status = {"receipts": 503}
+    identifier = await zhengshu.receiver.start(ours.pid)
+    (first,) = await eventually(lambda: records(zhengshu, "receipt.sent"))
+    assert await zhengshu.node.db.read(usage.page) == []
+    for daemon in (steel, zhengshu):
+        daemon.clock.offset += timedelta(minutes=7)
+    stage.bent.status = {}
+    delivery = await ended(zhengshu, identifier)
+    assert (delivery.state, delivery.code) == (State.RECEIVED, "")
+    books = [(await daemon.node.db.read(usage.page)) for daemon in (steel, zhengshu)]
+    ((provided,), (consumed,)) = books
+    assert (provided.occurred, provided.receipt, provided.accepted) == (
+        consumed.occurred,
+        consumed.receipt,
+        consumed.accepted,
+    )
+    assert moment(consumed.occurred) - moment(first["ts"]) >= timedelta(minutes=7) - timedelta(seconds=1)
+    ((provider_row,), (consumer_row,)) = [
+        await daemon.node.db.read(lambda tx: metering.records(tx, "", ours.agreement, ALWAYS))
+        for daemon in (steel, zhengshu)
+    ]
+    assert provider_row == consumer_row
+    beside = json.loads(Path(f"{delivery.path}.receipt.json").read_bytes())
+    assert digest_of(beside["document"]) == consumed.receipt
+
+
+@pytest.mark.parametrize("minutes", [-7, 7])
+async def test_a_consumer_whose_clock_is_off_hears_so_and_nothing_is_counted(stage, source, minutes):
+    """Signing anew would not help: the file is whole, the refusal names both times, neither side has a usage record."""
+    steel, zhengshu, ours, theirs = await played(stage, source)
+    zhengshu.clock.offset += timedelta(minutes=minutes)
+    delivery = await fetched(zhengshu, ours.pid)
+    assert (delivery.state, delivery.code) == (State.RECEIVED, "receipt-refused")
+    assert "more than 300 seconds apart" in delivery.reason
+    assert contents(delivery) == source.read_bytes()
+    for daemon in (steel, zhengshu):
+        assert await daemon.node.db.read(usage.page) == []
+        assert await daemon.node.db.read(lambda tx: metering.records(tx, "", ours.agreement, ALWAYS)) == []
+    assert State.RECEIVED not in [each.state for each in await sent(steel, theirs.pid)]
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from tests.faulty import Delay, Fault
 from tests.offers import DATASET, OFFER, publish
 from tests.pair import community, did, until
 
+pytestmark = pytest.mark.slow
+
 STEEL = did("p-steel")
 
 

@@ -17,6 +17,8 @@ from connector.store.migrate import migrate
 from tests.catalog.samples import DATASET, simple
 from tests.clocks import START, SteppingClock
 
+pytestmark = pytest.mark.slow
+
 PEER = "did:web:peer.example"
 
 

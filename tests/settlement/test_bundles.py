@@ -17,6 +17,8 @@ from tests.faulty import Fault
 from tests.pair import community, did, types, until
 from tests.settling import NAMES, OCTOBER, bundle_digest, sign_all, terms
 
+pytestmark = pytest.mark.slow
+
 OPERATOR, STEEL, OEM = did("s-zhengshu"), did("p-steel"), did("p-oem")
 
 

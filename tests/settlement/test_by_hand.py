@@ -16,6 +16,8 @@ from connector.store.settlement import State
 from tests.pair import community, did
 from tests.settling import NAMES, OCTOBER, bundle_digest, conclude, expected, ledgers, reaches, scenario, state_all
 
+pytestmark = pytest.mark.slow
+
 TERMS = "contracts/terms/RISK-2026.json"
 
 

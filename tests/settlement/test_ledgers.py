@@ -34,6 +34,8 @@ from tests.settling import (
     terms,
 )
 
+pytestmark = pytest.mark.slow
+
 PAIR = ("p-steel", "s-zhengshu")
 
 
