@@ -113,7 +113,9 @@ def look(tx: Tx, node: Node, participant: str) -> None:
         for dataset, digests in found.items():
             under = [agreed for each in digests if (agreed := agreements.get(tx, each)) is not None]
             prohibited = [agreed for agreed in under if prohibition(node, agreed, action) is not None]
-            allowed = any(plan_of(node, agreed).choice(action).permissions for agreed in under if agreed not in prohibited)
+            allowed = any(
+                plan_of(node, agreed).choice(action).permissions for agreed in under if agreed not in prohibited
+            )
             for agreed in prohibited if not allowed else ():
                 if control.sight(tx, agreed.digest, action, dataset, now):
                     reason = sentence(f"breach.seen.{short(action).rpartition(':')[2]}", "en", dataset=dataset)

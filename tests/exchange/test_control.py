@@ -1,13 +1,15 @@
 """The kill switch, holds after a breach, and duties: what a person or a remedy stops, and what is owed after a delivery."""
 
-from datetime import timedelta
+import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from catalog.model import Dataset, Derivation, Offer
 from connector.errors import RefusedError
 from connector.exchange import command, remedy, stop
-from connector.store import control
+from connector.store import catalog, control
 from connector.store import delivery as deliveries
 from connector.store.delivery import State as DeliveryState
 from contracts.transfer.table import State
@@ -137,6 +139,72 @@ async def test_a_breach_suspends_what_runs_and_denies_what_comes_until_it_is_rel
         await reaches(zhengshu, ours.pid, State.STARTED)
         with pytest.raises(RefusedError, match="not-held"):
             await remedy.release(steel.node, agreement, "again")
+
+
+async def shown_again(daemon, path, *, inputs=(), owner=""):
+    """A dataset in a catalog with this content, past the checks of its own connector: a partner need not run Weft."""
+    document = free_offer("urn:uuid:5f0c2f0e-0000-4a57-9a0e-0d5a8f1e00ff")
+    derived = tuple(Derivation(dataset=name, owner=owner, iri=f"{owner}/{name}", agreement=None) for name in inputs)
+    record = Dataset(
+        id="second-hand",
+        owner=daemon.node.participant,
+        title={"en": "Second hand"},
+        description={"en": "As good as new."},
+        rows=1,
+        bytes=10,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        modified=datetime(2026, 11, 10, tzinfo=UTC),
+        inputs=inputs,
+        derivations=derived,
+        offers=(Offer(id=document["@id"], document=document),),
+    )
+    await daemon.node.db.transact(lambda tx: catalog.publish(tx, record, at=daemon.clock.now()))
+
+
+async def test_content_of_ours_in_a_partners_catalog_is_a_breach_that_is_acted_on_once(tmp_path):
+    async with community(tmp_path, "p-steel", "s-zhengshu") as (steel, zhengshu):
+        path = table(tmp_path)
+        await offer_file(steel, path, GUARDED)
+        agreement = await agree(steel, zhengshu)
+        ours, _ = await start(steel, zhengshu, agreement)
+        await fetched(zhengshu, ours.pid)
+        await steel.crawler.refresh()
+        assert await records(steel, "policy.breach") == []
+        await shown_again(zhengshu, path)
+        await steel.crawler.refresh()
+        (record,) = await records(steel, "policy.breach")
+        assert (record["peer"], record["details"]["facts"]) == (ZHENGSHU, {"by": "catalog", "dataset": "second-hand"})
+        assert await denied(zhengshu, agreement) == "suspended-by-remedy"
+        # What a person has released does not come back by itself.
+        await remedy.release(steel.node, agreement, "they have a licence on paper")
+        await steel.crawler.refresh()
+        assert len(await records(steel, "policy.breach")) == 1
+        await start(steel, zhengshu, agreement)
+
+
+async def test_a_product_that_a_partner_says_it_made_from_ours_is_a_breach_where_that_is_prohibited(tmp_path):
+    closed = {**GUARDED, "prohibition": [*GUARDED["prohibition"], {"action": "odrl:derive"}]}
+    async with community(tmp_path, "p-steel", "s-zhengshu") as (steel, zhengshu):
+        await offer_file(steel, table(tmp_path), closed)
+        await agree(steel, zhengshu)
+        other = tmp_path / "other.csv"
+        other.write_text("a,b\n1,2\n", encoding="utf-8")
+        await shown_again(zhengshu, other, inputs=("press-shop-2026-11",), owner=STEEL)
+        await steel.crawler.refresh()
+        (record,) = await records(steel, "policy.breach")
+        assert (record["details"]["action"], record["details"]["remedies"]) == ("odrl:derive", [])
+
+
+async def test_a_stop_by_name_and_one_of_everybody_are_lifted_by_themselves(tmp_path):
+    async with community(tmp_path, "p-steel", "s-zhengshu") as (steel, zhengshu):
+        await offer_file(steel, table(tmp_path))
+        agreement = await agree(steel, zhengshu)
+        await stop.stop(steel.node, ZHENGSHU, "a leak")
+        await stop.stop(steel.node, "*", "maintenance")
+        assert await stop.resume(steel.node, "*") == (ZHENGSHU,)
+        assert await denied(zhengshu, agreement) == "stopped-by-provider"
+        assert await stop.resume(steel.node, ZHENGSHU) == ()
+        await start(steel, zhengshu, agreement)
 
 
 async def test_only_what_an_agreement_of_ours_prohibits_can_be_breached(tmp_path):
