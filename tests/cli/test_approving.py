@@ -1,50 +1,15 @@
 """The counter-offer as two people play it on the command line: brought terms, the difference, approval and rejection."""
 
-import asyncio
 import json
-from dataclasses import dataclass
 
 import pytest
-from structlog.testing import capture_logs
 
 from connector.cli.exits import Exit
-from connector.cli.main import main
 from tests.offers import DATASET, free_offer, publish
 from tests.pair import community, did, eventually
 from tests.terms import cited, subscription
 
 OFFERED, ASKED = subscription(), subscription(free=1_500)
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """The daemons of these tests live in this process: their log lines must not mix with what commands print."""
-    with capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-def weft(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("LANG", "C")
-
-    async def run(name, *words):
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, ["-C", str(tmp_path / name), *words])
-        shown = capsys.readouterr()
-        return Ran(int(code), shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture

@@ -1,47 +1,16 @@
 """Stopping, releasing, duties, ledgers and stated inputs as a person types them, in both languages."""
 
-import asyncio
 import json
-from dataclasses import dataclass
 
 import pytest
-from structlog.testing import capture_logs
 
 from connector.cli.exits import Exit
-from connector.cli.main import main
 from tests.deliveries import agree, fetched, offer_file, rows_of, start
 from tests.exchange.test_control import GUARDED
 from tests.pair import community
 from tests.settling import OCTOBER, conclude, names, scenario
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """The daemons live in this process: their log lines must not mix with what commands print."""
-    with capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-def weft(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("LANG", "C")
-
-    async def run(name, *words):
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, ["-C", str(tmp_path / name), *words])
-        shown = capsys.readouterr()
-        return Ran(int(code), shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from connector.cli.exits import Exit
-from tests.cli.test_pair import FREE, files, pair, published, quiet, weft  # noqa: F401  fixtures
+from tests.cli.test_pair import FREE, files, pair, published  # noqa: F401  fixtures
 from tests.pair import did
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ async def derive(weft, files, *more):  # noqa: F811
 
 
 @pytest.mark.usefixtures("pair")
-async def test_a_product_and_where_it_came_from(weft, mix):  # noqa: F811
+async def test_a_product_and_where_it_came_from(weft, mix):
     """Named with the beginning of its agreement; read by its maker, and by who supplied the data."""
     digest = await received(weft, mix)
     short = digest.removeprefix("sha-256:")[:8]
@@ -70,7 +70,7 @@ async def test_a_product_and_where_it_came_from(weft, mix):  # noqa: F811
 
 
 @pytest.mark.usefixtures("pair")
-async def test_what_may_not_be_derived_is_refused_by_its_rule(weft, mix):  # noqa: F811
+async def test_what_may_not_be_derived_is_refused_by_its_rule(weft, mix):
     """Nothing is published; the sentence names the input, the agreement and the rule, the exit code says policy."""
     digest = await received(weft, mix, "usable.json")
     refused = await derive(weft, mix, "--derived-from", "coils")
@@ -84,7 +84,7 @@ async def test_what_may_not_be_derived_is_refused_by_its_rule(weft, mix):  # noq
 
 
 @pytest.mark.usefixtures("pair")
-async def test_an_id_may_hold_an_equals_sign(weft, mix):  # noqa: F811
+async def test_an_id_may_hold_an_equals_sign(weft, mix):
     """What follows it is an agreement only if it looks like one."""
     refused = await derive(weft, mix, "--derived-from", "coils=2026-11-10")
     assert "coils=2026-11-10" in refused.err

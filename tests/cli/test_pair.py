@@ -1,14 +1,10 @@
 """The command line against two real daemons: the way a person goes, with what it prints and how it ends."""
 
-import asyncio
 import json
-from dataclasses import dataclass
 
 import pytest
-from structlog.testing import capture_logs
 
 from connector.cli.exits import Exit
-from connector.cli.main import main
 from connector.client.delivery import sha256_of
 from tests.pair import community, did
 
@@ -18,37 +14,6 @@ OFFER = "urn:uuid:5f0c2f0e-0000-4a57-9a0e-0d5a8f1e0001"
 FREE = {"@id": OFFER, "@type": "Offer", "permission": [{"action": "odrl:use"}]}
 QUALITY = {"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": "quality-control"}
 LIMITED = {**FREE, "permission": [{"action": "odrl:use", "constraint": [QUALITY]}]}
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """The daemons of these tests live in this process: their log lines must not mix with what commands print."""
-    with capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-def weft(tmp_path, capsys):
-    """Run one line for a participant, in a thread of its own as its own process would."""
-
-    async def run(name, *words):
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, ["-C", str(tmp_path / name), *words])
-        shown = capsys.readouterr()
-        return Ran(int(code), shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture

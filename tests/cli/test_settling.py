@@ -1,16 +1,12 @@
 """Bundles and statements as a person types them and a program asks for them, against six real daemons."""
 
-import asyncio
 import csv
 import io
 import json
-from dataclasses import dataclass
 
 import pytest
-from structlog.testing import capture_logs
 
 from connector.cli.exits import Exit
-from connector.cli.main import main
 from connector.client import Client, errors
 from connector.store.settlement import State
 from tests.pair import community, did
@@ -19,37 +15,6 @@ from tests.settling import NAMES, OCTOBER, bundle_digest, conclude, expected, le
 pytestmark = pytest.mark.slow
 
 TERMS = "contracts/terms/RISK-2026.json"
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    """The daemons live in this process: their log lines must not mix with what commands print."""
-    with capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-def weft(tmp_path, capsys):
-    """Run one line for a participant."""
-
-    async def run(name, *words):
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, ["-C", str(tmp_path / name), *words])
-        shown = capsys.readouterr()
-        return Ran(int(code), shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture
