@@ -89,7 +89,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     ),
     "control": (
         Command("stop", "controlling:stop", "{participant, transfers}"),
-        Command("resume", "controlling:resume", "{participant}"),
+        Command("resume", "controlling:resume", "{participant, still}"),
         Command("breach", "controlling:breach", "{agreement, remedies}"),
         Command("release", "controlling:release", "{agreement}"),
         Command("duties", "controlling:duties", "[{action, debtor, creditor, deadline, state, ...}]"),

@@ -124,7 +124,8 @@ def sight(tx: Tx, agreement: str, action: str, dataset: str, now: datetime) -> b
 
 def owe(tx: Tx, owed: Owed) -> bool:
     """Write down what is owed; once for a delivery and action."""
-    return tx.run("control.owe", **asdict(owed) | {"role": owed.role.value}) == 1
+    values = asdict(owed) | {"role": owed.role.value, "fulfilled": int(bool(owed.evidence))}
+    return tx.run("control.owe", **values) == 1
 
 
 def duties(
@@ -159,5 +160,5 @@ def _grouped(rows: list[Row]) -> Mapping[str, list[str]]:
 
 
 def _owed(row: Row) -> Owed:
-    values: dict[str, Any] = dict(row)
+    values: dict[str, Any] = {name: row[name] for name in Owed.__dataclass_fields__}
     return Owed(**values | {"role": Role(values["role"])})

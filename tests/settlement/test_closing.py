@@ -1,7 +1,9 @@
 """Closing a period among six: what is refused before it, what differs and is not signed, corrections, and what a repeat does."""
 
+import gc
 import json
 import random
+import warnings
 from datetime import UTC, datetime
 
 import pytest
@@ -36,6 +38,16 @@ from tests.settling import (
 )
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def buried():
+    """What a daemon that was cut off left open is collected here, after its loop, and not in whichever test comes next."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
 
 BUNDLE = "RISK-2026"
 

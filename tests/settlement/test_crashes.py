@@ -6,7 +6,9 @@ opened again from its folder, and the person repeats what got no answer.
 
 import asyncio
 import contextlib
+import gc
 import json
+import warnings
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,6 +34,16 @@ from tests.settling import (
 )
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def buried():
+    """What a daemon that was cut off left open is collected here, after its loop, and not in whichever test comes next."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
 
 OPERATOR, MEMBER = "s-zhengshu", "p-seat"
 

@@ -49,6 +49,7 @@ CREATE TABLE duty (            -- what the consumer owes for one delivery, on bo
     since TEXT NOT NULL,
     deadline TEXT NOT NULL,                 -- '~' = none
     evidence TEXT NOT NULL,                 -- digest of what fulfils it, '' while it is open
+    fulfilled BIGINT NOT NULL,              -- 1: there is evidence
     PRIMARY KEY (delivery, action)
 );
-CREATE INDEX duty_deadline ON duty (evidence, deadline, delivery, action);
+CREATE INDEX duty_deadline ON duty (fulfilled, deadline, delivery, action);

@@ -55,15 +55,15 @@ INSERT INTO sighting (agreement, action, dataset, at) VALUES (:agreement, :actio
 ON CONFLICT (agreement, action, dataset) DO NOTHING;
 
 -- name: owe
-INSERT INTO duty (delivery, action, agreement, counterparty, dataset, role, since, deadline, evidence)
-VALUES (:delivery, :action, :agreement, :counterparty, :dataset, :role, :since, :deadline, :evidence)
+INSERT INTO duty (delivery, action, agreement, counterparty, dataset, role, since, deadline, evidence, fulfilled)
+VALUES (:delivery, :action, :agreement, :counterparty, :dataset, :role, :since, :deadline, :evidence, :fulfilled)
 ON CONFLICT (delivery, action) DO NOTHING;
 
 -- name: duties
 -- Open ones first, the nearest deadline before all; then what is fulfilled.
 SELECT * FROM duty
-WHERE (evidence <> '', deadline, delivery, action) > (:fulfilled, :deadline, :delivery, :action)
+WHERE (fulfilled, deadline, delivery, action) > (:fulfilled, :deadline, :delivery, :action)
       AND (:counterparty = '*' OR counterparty = :counterparty)
-      AND (:state = '*' OR (:state = 'fulfilled' AND evidence <> '') OR (:state = 'open' AND evidence = '' AND deadline >= :now)
-           OR (:state = 'overdue' AND evidence = '' AND deadline < :now))
-ORDER BY evidence <> '', deadline, delivery, action LIMIT :most;
+      AND (:state = '*' OR (:state = 'fulfilled' AND fulfilled = 1) OR (:state = 'open' AND fulfilled = 0 AND deadline >= :now)
+           OR (:state = 'overdue' AND fulfilled = 0 AND deadline < :now))
+ORDER BY fulfilled, deadline, delivery, action LIMIT :most;
