@@ -65,8 +65,9 @@ def _question(path: Path) -> tuple[Plan, Request, State]:
         for permission in policy.permissions
         for constraint in conditions_within(permission.constraints)
     }
-    request = Request(action=USE, assignee=wanted["odrl:recipient"], purpose=wanted["odrl:purpose"], columns=None)
-    state = State(now=NOON, region=wanted["odrl:spatial"], transforms=frozenset(required_transforms(plan)))
+    recipient = wanted.get("odrl:recipient", "did:web:anybody.example")
+    request = Request(action=USE, assignee=recipient, purpose=wanted.get("odrl:purpose"), columns=None)
+    state = State(now=NOON, region=wanted.get("odrl:spatial"), transforms=frozenset(required_transforms(plan)))
     return plan, request, state
 
 

@@ -98,8 +98,14 @@ Id: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$
 class Clause(BaseModel):
     """A piece of terms: frozen, strict, its members in camelCase; an unknown member is refused."""
 
+    # Built at the first use: a daemon that starts reads no terms yet.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, arbitrary_types_allowed=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=to_camel,
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
 
 
