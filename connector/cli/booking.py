@@ -7,7 +7,6 @@ import typer
 from typer import Argument, Option
 
 from connector.cli.connect import connect
-from connector.cli.exits import UsageError
 from connector.cli.ids import shortener
 from connector.cli.settling import names_of
 from connector.cli.shell import LIST_LIMIT, Column, Shell
@@ -27,7 +26,7 @@ async def import_(
     shell: Shell = ctx.obj
     meant = {str(short): str(full) for short, full in dict(shell.read_json(names) if names else {}).items()}
     async with connect(shell) as client:
-        done = await client.import_ledger(shell.place(file), period=period, names=meant | _pairs(shell, name, "--name"))
+        done = await client.import_ledger(shell.place(file), period=period, names=meant | shell.pairs(name, "--name"))
     shell.show(done, [("digest", done["digest"]), ("rows", done["rows"]), ("added", done["added"])])
 
 
@@ -62,7 +61,7 @@ async def state(
 ) -> None:
     """State grades, days without service and declared income of a period; without any, show what is stated."""
     shell: Shell = ctx.obj
-    grades, days = _pairs(shell, quality, "--quality"), _pairs(shell, outage, "--outage")
+    grades, days = shell.pairs(quality, "--quality"), shell.pairs(outage, "--outage")
     outages = {ref: [] if text == NONE else text.split(",") for ref, text in days.items()}
     async with connect(shell) as client:
         found: Sequence[Any] = (
@@ -84,14 +83,3 @@ def _shown(shell: Shell, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or shell.word("stated.none")
     return str(value)
-
-
-def _pairs(shell: Shell, given: Sequence[str] | None, option: str) -> dict[str, str]:
-    """`A1=A` as {"A1": "A"}; raises UsageError."""
-    found: dict[str, str] = {}
-    for text in given or ():
-        left, sign, right = text.partition("=")
-        if not (left and sign and right) or left in found:
-            raise UsageError(shell.word("usage.pair", option=option, found=text))
-        found[left] = right
-    return found

@@ -136,6 +136,16 @@ class Shell:
         if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
             raise KeyboardInterrupt
 
+    def pairs(self, given: Sequence[str] | None, option: str) -> dict[str, str]:
+        """Words such as `A1=A` as {"A1": "A"}; raises UsageError for another form and for a name that stands there twice."""
+        found: dict[str, str] = {}
+        for text in given or ():
+            left, sign, right = text.partition("=")
+            if not (left and sign and right) or left in found:
+                raise UsageError(self.word("usage.pair", option=option, found=text))
+            found[left] = right
+        return found
+
     def place(self, path: str) -> Path:
         """A path as another program on this machine finds it."""
         return Path(path).absolute()

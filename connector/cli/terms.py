@@ -68,8 +68,8 @@ async def simulate(
     if isinstance(found, Bundle):
         if volume or days or income is None:
             raise UsageError(shell.word("usage.simulate-bundle"))
-        counts = {ref: _count(shell, text) for ref, text in _pairs(shell, accepted, "--accepted").items()}
-        grades = _pairs(shell, quality, "--quality")
+        counts = {ref: _count(shell, text) for ref, text in shell.pairs(accepted, "--accepted").items()}
+        grades = shell.pairs(quality, "--quality")
         supposed = simulate_bundle(found, income=income, accepted=counts, quality=grades, period=period)
         _show_bundle(shell, found, supposed, names)
         return
@@ -187,17 +187,6 @@ def _show_bundle(shell: Shell, bundle: Bundle, supposed: Document, names: Names)
             Column("amount", lambda row: row["amount"], right=True),
         ],
     )
-
-
-def _pairs(shell: Shell, given: Sequence[str] | None, option: str) -> dict[str, str]:
-    """`A1=1200` as {"A1": "1200"}; raises UsageError."""
-    found: dict[str, str] = {}
-    for text in given or ():
-        left, sign, right = text.partition("=")
-        if not (left and sign and right) or left in found:
-            raise UsageError(shell.word("usage.pair", option=option, found=text))
-        found[left] = right
-    return found
 
 
 def _count(shell: Shell, text: str) -> int:

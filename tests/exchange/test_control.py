@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.model import Dataset, Derivation, Offer
+from connector.daemon import Daemon
 from connector.errors import RefusedError
 from connector.exchange import command, remedy, stop
 from connector.store import catalog, control
@@ -15,7 +16,7 @@ from connector.store.delivery import State as DeliveryState
 from contracts.transfer.table import State
 from tests.deliveries import agree, ended, fetched, offer_file, reaches, records, rows_of, start
 from tests.offers import free_offer
-from tests.pair import community, did, until
+from tests.pair import community, did, found_space, settings, until
 
 WEFT = "https://w3id.org/weft/policy/v1#"
 STEEL, ZHENGSHU = did("p-steel"), did("s-zhengshu")
@@ -99,9 +100,6 @@ async def test_a_consumer_can_stop_too(tmp_path):
 
 
 async def test_a_stop_survives_a_restart(tmp_path):
-    from connector.daemon import Daemon  # noqa: PLC0415
-    from tests.pair import found_space, settings  # noqa: PLC0415
-
     found_space(tmp_path, ["p-steel", "s-zhengshu"])
     async with Daemon(settings(tmp_path, "s-zhengshu")) as zhengshu:
         async with Daemon(settings(tmp_path, "p-steel")) as steel:

@@ -16,6 +16,7 @@ from contracts.errors import LedgerError
 from contracts.settlement.metering import COLUMNS
 from contracts.settlement.period import period_of
 from contracts.settlement.terms import parse_terms
+from policies.canonical import parse_json
 from tests.deliveries import agree, fetched, offer_file, records, rows_of, scenario_offer, start
 from tests.pair import community, did, until
 from tests.settling import (
@@ -187,8 +188,6 @@ async def test_a_live_delivery_is_booked_on_both_sides_under_the_slot_of_its_bun
         offer = scenario_offer("A1")
         dataset = bundle().slots["A1"].product
         transforms = [scenario("contracts/transforms/A-D1.json").read_bytes()]
-        from policies.canonical import parse_json  # noqa: PLC0415
-
         await offer_file(
             steel,
             scenario("data/coil_quality.csv"),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import InputError
+from contracts.settlement.amount import largest_remainder
 from contracts.settlement.bundle import Books, bundle_statement, check_input, differences, period_input
 from contracts.settlement.contribution import points
 from contracts.settlement.export import csv_of
@@ -258,8 +259,6 @@ def test_a_member_whose_rows_differ_sees_which():
 
 
 def test_the_micro_split_of_the_scenario():
-    from contracts.settlement.amount import largest_remainder  # noqa: PLC0415
-
     wanted = expected()["settlement"]["micro_largest_remainder"]
     weights = [(name, Fraction(1)) for name in ("a", "b", "c")]
     assert largest_remainder(wanted["total_fen"], weights, "party-id") == wanted["parts_fen"]
