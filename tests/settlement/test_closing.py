@@ -1,9 +1,7 @@
 """Closing a period among six: what is refused before it, what differs and is not signed, corrections, and what a repeat does."""
 
-import gc
 import json
 import random
-import warnings
 from datetime import UTC, datetime
 
 import pytest
@@ -37,17 +35,7 @@ from tests.settling import (
     view,
 )
 
-# A daemon that is cut off in the middle of a connection leaves its socket to the collector, as a dead process would.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
-
-
-@pytest.fixture(autouse=True)
-def buried():
-    """What a daemon that was cut off left open is collected here, after its loop, and not in whichever test comes next."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+pytestmark = pytest.mark.slow
 
 
 BUNDLE = "RISK-2026"
