@@ -10,7 +10,7 @@ import contextlib
 import os
 import ssl
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import structlog
@@ -25,13 +25,17 @@ from connector.dispatch.transport import HttpTransport, Transport, client_tls, c
 from connector.dsp import routes as dsp
 from connector.errors import SettingsError, StoreError, WeftError
 from connector.exchange import remedy
-from connector.exchange.node import Node
+from connector.exchange.automate import Automation
+from connector.exchange.node import Node, Reactions
+from connector.exchange.peer import PEERS, Peer, Peers
 from connector.federation.crawler import Crawler, Limits
 from connector.federation.fetch import fetcher
 from connector.health import Counters
 from connector.identity.bearer import hash_key, read_management_key
+from connector.identity.identity import Identity
 from connector.identity.keys import KeyRing
 from connector.identity.members import LIST_LIMIT_BYTES, Member, MemberList
+from connector.identity.mock import MockIdentity
 from connector.identity.source import Fetch, Fetched, MemberSource
 from connector.identity.static import StaticIdentity
 from connector.management import app as management
@@ -56,11 +60,20 @@ def new_id() -> str:
 class Daemon:
     """One participant's connector: `async with Daemon(settings)`, or `open()` and `close()`."""
 
-    def __init__(self, settings: Settings, *, transport: Callable[[Guard], Transport] | None = None) -> None:
-        """`transport` replaces the way out in tests that hurt it."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: Callable[[Guard], Transport] | None = None,
+        reactions: Reactions | None = None,
+        makes: Mapping[str, Peer] = PEERS,
+    ) -> None:
+        """Tests replace the way out to hurt it; a conformance run replaces what follows by itself and adds its own make."""
         self.settings = settings
         self.clock = settings.clock()
         self._make_transport = transport
+        self._reactions = reactions or Automation()
+        self._makes = makes
         self._closing = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[Any]] = []
         self.started = ""
@@ -118,21 +131,34 @@ class Daemon:
             clock=self.clock,
             ring=ring,
             members=source,
-            identity=StaticIdentity(
-                ring, source, self.clock, lifetime_s=settings.token_lifetime_s, leeway_s=settings.clock_leeway_s
-            ),
+            identity=self._identity(ring, source),
             audit=audit,
             db=db,
             transport=transport,
             guard=guard,
             new_id=new_id,
+            reactions=self._reactions,
+            peers=Peers(settings.peers, self._makes),
             counters=Counters(),
         )
+        await db.read(self.node.peers.load)
         await self._start_workers()
         await self._listen()
         self.started = stamp(self.clock.now())
-        await db.transact(lambda tx: audit.append(tx, "admin.started", details={"dsp": settings.dsp}))
+        started: dict[str, Any] = {"dsp": settings.dsp}
+        if settings.test_mock_identity:
+            started["identity"] = "mock"
+            _log.warning("identity.insecure", text="whoever says a member's name is believed: for tests only")
+        await db.transact(lambda tx: audit.append(tx, "admin.started", details=started))
         _log.info("daemon.ready", participant=settings.participant, dsp=settings.dsp)
+
+    def _identity(self, ring: KeyRing, source: MemberSource) -> Identity:
+        settings = self.settings
+        if settings.test_mock_identity:
+            return MockIdentity(settings.participant, source.current, settings.test_mock_speaker)
+        return StaticIdentity(
+            ring, source, self.clock, lifetime_s=settings.token_lifetime_s, leeway_s=settings.clock_leeway_s
+        )
 
     def _own(self, tx: Tx) -> None:
         """This store is this participant's; the first management key is known by its hash; old replies are forgotten."""

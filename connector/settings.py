@@ -148,6 +148,10 @@ class Settings(BaseSettings):
     crawl_timeout_s: Seconds = Field(default=60, description="how long reading one catalog may take")
     crawl_interval_s: Seconds = Field(default=900, description="how often the catalogs of the members are read")
 
+    peers: Mapping[str, Literal["plain", "edc"]] = Field(
+        default_factory=dict, description="which connector a member runs, where it does not show that itself"
+    )
+
     # Data.
     chunk_bytes: int = Field(default=MIB, ge=4 * KIB, le=16 * MIB, description="size of a hashed chunk")
     credit_window_bytes: int = Field(default=64 * MIB, ge=MIB, description="bytes sent ahead of a receipt")
@@ -173,6 +177,12 @@ class Settings(BaseSettings):
     test_rate_limit_bytes_s: int | None = Field(default=None, ge=1, description="test-only: pace of deliveries")
     test_synchronous: Literal["FULL", "NORMAL", "OFF"] = Field(
         default="FULL", description="test-only: durability of a commit"
+    )
+    test_mock_identity: bool = Field(
+        default=False, description="test-only, insecure: whoever says a member's name is believed; loopback only"
+    )
+    test_mock_speaker: str = Field(
+        default="", description="test-only, insecure: the member for whom every header speaks, with test_mock_identity"
     )
 
     @classmethod
@@ -233,6 +243,10 @@ class Settings(BaseSettings):
             for name, field in type(self).model_fields.items():
                 if name.startswith("test_") and getattr(self, name) != field.get_default(call_default_factory=True):
                     raise SettingsError("test-setting-in-production", name=name)
+        if self.test_mock_identity:
+            for side, host in (("protocol", self.protocol_host), ("management", self.management_host)):
+                if not is_loopback(host):
+                    raise SettingsError("mock-identity-reachable", name=f"{side}_host", host=host)
         if self.test_clock_start and self.test_clock_offset_s:
             raise SettingsError(
                 "setting-invalid",

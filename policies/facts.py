@@ -17,6 +17,9 @@ from policies.values import read_duration
 from policies.vocabulary import COLUMNS, DATE_TIME, DELETE, DESENSITIZE, PROFILES, RECIPIENT, SETTLE, SPATIAL, USE
 from policies.world import Request, State
 
+# Operators of an instant after which the comparison never holds again.
+_ENDING = ("eq", "lt", "lteq")
+
 
 def granted_columns(plan: Plan, action: str = USE, *, rule: str | None = None) -> tuple[str, ...] | None:
     """The columns granted for an action, in the order of the offer; None when no constraint is about columns.
@@ -106,7 +109,7 @@ def _end(permission: PermissionPlan) -> datetime | None:
     ends = [
         leaf.right
         for leaf in conjuncts(permission.nodes)
-        if leaf.constraint.left == DATE_TIME and leaf.fault is None and leaf.constraint.operator in ("lt", "lteq")
+        if leaf.constraint.left == DATE_TIME and leaf.fault is None and leaf.constraint.operator in _ENDING
     ]
     return min(ends, default=None)
 
@@ -135,5 +138,8 @@ def _prospect(node: Node, request: Request, state: State) -> Truth:
     if not isinstance(node, Leaf):
         return LOGIC[node.constraint.operand]([_prospect(child, request, state) for child in node.children])
     name, operator = node.constraint.left, node.constraint.operator
-    lasting = name in (RECIPIENT, SPATIAL) or (name == DATE_TIME and operator in ("lt", "lteq"))
-    return node.test(request, state) if lasting else None
+    if name == DATE_TIME:
+        # Over is over; what is not yet, may come. Only the ends are certain: an instant that is now can still be met.
+        over = operator in _ENDING and (state.now > node.right or (operator == "lt" and state.now == node.right))
+        return False if over else None
+    return node.test(request, state) if name in (RECIPIENT, SPATIAL) else None

@@ -79,7 +79,7 @@ OPERANDS: Mapping[str, Operand] = {
     DATE_TIME: Operand(
         left=lambda _, state: state.now,
         read=read_date_time,
-        comparisons=_only("lt", "lteq", "gt", "gteq"),
+        comparisons=_only("eq", "neq", "lt", "lteq", "gt", "gteq"),
         unmet="outside-validity",
         shown=lambda now: now.isoformat(),
     ),

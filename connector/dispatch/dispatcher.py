@@ -10,47 +10,38 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any
+from dataclasses import dataclass
 
-import orjson
 import structlog
 
 from connector.clock import micros
+from connector.dispatch import verdict
 from connector.dispatch.peers import Peers
-from connector.dispatch.schedule import pause_s
 from connector.dispatch.transport import Answer
+from connector.dispatch.verdict import Turn, Verdict
 from connector.errors import WeftError
 from connector.exchange import settle
 from connector.exchange.extensions import EXTENSIONS, UNSPOKEN
 from connector.exchange.node import Node
-from connector.exchange.process import PROTOCOLS
 from connector.store import outbox
 from connector.store.database import Tx
 from connector.store.outbox import Outgoing
 
 ANSWER_LIMIT_BYTES = 256 * 1024
-# Passing troubles of the other side: the message is sent again, the same bytes under the same @id. 401 is one of them: a clock
-# that is off or a member list on its way ends by itself; `weft status` shows what waits and why.
-AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 _log = structlog.get_logger("weft.dispatch")
 
 
 @dataclass(slots=True)
 class _Found:
-    """What the database says now: messages that may leave, those that were overtaken, when to look again.
+    """What the database says now: whose turn it is, when to look again.
 
-    `held_back` is whether something is due that has to wait for a message under way; `ended` is how many had ended then.
-    `number` counts the looks.
+    `ended` is how many messages under way had ended then; `number` counts the looks.
     """
 
     number: int
     next_us: int | None
     ended: int
-    ready: list[Outgoing] = field(default_factory=list)
-    overtaken: list[str] = field(default_factory=list)
-    held_back: bool = False
+    turn: Turn
 
 
 class Dispatcher:
@@ -115,45 +106,32 @@ class Dispatcher:
         # Through the writer, so that what it finds comes behind the end of everything it does not find any more.
         found = await self._node.db.transact(self._look)
         self._start(found)
-        if found.overtaken:
-            await self._node.db.transact(lambda tx: settle.overtaken(tx, found.overtaken))
+        if found.turn.overtaken:
+            await self._node.db.transact(lambda tx: settle.overtaken(tx, found.turn.overtaken))
             self._wake.set()
         return None if found.next_us is None else max(0.0, (found.next_us - micros(now)) / 1e6)
 
     def _committed(self, found: _Found | None) -> None:
         """Something was put into the outbox, or hastened: what may leave leaves at once."""
-        if found is None or found.overtaken:
+        if found is None or found.turn.overtaken:
             self._wake.set()
         if found is not None and self._loop is not None:
             self._start(found)
 
     def _look(self, tx: Tx) -> _Found:
-        """What is due, and may leave beside what is under way. Runs in the writer's thread.
-
-        A process with a message under way is not judged before that one is settled.
-        """
+        """What is due, and may leave beside what is under way. Runs in the writer's thread."""
         now, limit = self._node.clock.now(), self._node.settings.concurrency_per_destination
         self._looks += 1
-        found = _Found(self._looks, outbox.next_time(tx, now), self._ended)
-        under_way, busy = dict(self._processes), Counter(self._destinations)
-        for waiting in outbox.due(tx, now, 2 * limit):
-            if waiting.process in under_way or busy[waiting.destination] >= limit:
-                found.held_back |= under_way.get(waiting.process) != waiting.message
-                continue
-            message = outbox.get(tx, waiting.message)
-            if message is None or not settle.may_leave(tx, message):
-                found.overtaken.append(waiting.message)
-                continue
-            found.ready.append(message)
-            under_way[message.process] = message.message
-            busy[message.destination] += 1
-        return found
+        number, ended = self._looks, self._ended
+        # Copies: the event loop changes both meanwhile.
+        whose = verdict.turn(tx, now, limit, dict(self._processes), dict(self._destinations))
+        return _Found(number, outbox.next_time(tx, now), ended, whose)
 
     def _start(self, found: _Found) -> None:
         if found.number < self._newest:
             return  # a look behind a later commit was told first, and saw all of this
         self._newest = found.number
-        for message in found.ready:
+        for message in found.turn.ready:
             if message.process in self._processes:
                 continue  # the look before this one found it too, and was told after this one had looked
             self._processes[message.process] = message.message
@@ -161,8 +139,8 @@ class Dispatcher:
             task = asyncio.create_task(self._send_one(message), name=f"weft-send-{message.trigger}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._look_again = found.held_back
-        if found.held_back and found.ended != self._ended:
+        self._look_again = found.turn.held_back
+        if found.turn.held_back and found.ended != self._ended:
             self._wake.set()  # what it waited for may be over
 
     async def _send_one(self, message: Outgoing) -> None:
@@ -198,43 +176,30 @@ class Dispatcher:
             await self._postpone(message, str(error))
             return
         self._tell(message, answer.status, began, "")
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            parsed = _object(answer.body) if not message.expects else {}
-            await node.db.transact(lambda tx: settle.acknowledged(tx, node, message.message, parsed, node.clock.now()))
-        elif answer.status in AGAIN:
-            code = _object(answer.body).get("code")
-            await self._postpone(message, f"HTTP {answer.status}" + (f" {code}" if isinstance(code, str) else ""))
+        judged = verdict.judge(answer.status, verdict.soon(node, message, answer.status))
+        if judged is Verdict.ACKNOWLEDGED:
+            await node.db.transact(lambda tx: verdict.acknowledged(tx, node, message, answer.body))
+        elif judged is Verdict.AGAIN:
+            await self._postpone(message, verdict.trouble(answer.status, answer.body), answer)
         else:
             await self._refused(message, answer)
 
     async def _refused(self, message: Outgoing, answer: Answer) -> None:
         """Rule 3: look at the counterparty's process before a refusal is believed."""
         node = self._node
-        body = _object(answer.body)
-        reasons = body.get("reason")
-        text = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
-        refusal = (str(body.get("code") or f"http-{answer.status}")[:200], text[:1000])
+        refusal = verdict.refusal_in(answer.status, answer.body)
         found: str | None = None
-        if message.kind not in EXTENSIONS and (place := await self._place(message)):
+        if place := await node.db.read(lambda tx: verdict.place(tx, message)):
             try:
                 seen = await self._call("GET", message.destination, place, None)
             except WeftError as error:
                 await self._postpone(message, str(error))
                 return
-            if seen.status in AGAIN:
+            if verdict.judge(seen.status) is Verdict.AGAIN:
                 await self._postpone(message, f"HTTP {answer.status}, then HTTP {seen.status} on looking")
                 return
-            state = _object(seen.body).get("state")
-            found = state if isinstance(state, str) and state in set(PROTOCOLS[message.kind].states) else None
+            found = verdict.state_in(message, seen.body)
         await node.db.transact(lambda tx: settle.looked(tx, node, message.message, found, refusal, node.clock.now()))
-
-    async def _place(self, message: Outgoing) -> str:
-        """Where the counterparty shows its side of the process; `""` while it has not named it."""
-        protocol = PROTOCOLS[message.kind]
-        process = await self._node.db.read(lambda tx: protocol.get(tx, message.process))
-        if process is None or not process.peer_pid:
-            return ""
-        return f"{process.address}/{protocol.folder}/{process.peer_pid}"
 
     async def _call(self, method: str, participant: str, url: str, body: bytes | None) -> Answer:
         node = self._node
@@ -251,17 +216,13 @@ class Dispatcher:
             timeout_s=node.settings.send_timeout_s,
         )
 
-    async def _postpone(self, message: Outgoing, problem: str) -> None:
-        node, settings = self._node, self._node.settings
-        now = node.clock.now()
-        age_s = (micros(now) - message.created_us) / 1e6
-        if age_s > settings.give_up_s:
-            await node.db.transact(lambda tx: settle.given_up(tx, node, message.message, problem, now))
-            return
-        wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, self._jitter.random())
-        until_us = micros(now) + int(wait_s * 1e6)
-        await node.db.transact(lambda tx: outbox.postpone(tx, message.message, until_us, problem[:500]))
-        self._look_again = True  # somebody has to set the timer
+    async def _postpone(self, message: Outgoing, problem: str, answer: Answer | None = None) -> None:
+        node, luck = self._node, self._jitter.random()
+        status, asked_s = (answer.status, verdict.pause_asked_s(answer.headers)) if answer else (0, 0.0)
+        if await node.db.transact(
+            lambda tx: verdict.postpone(tx, node, message, problem, luck, status=status, asked_s=asked_s)
+        ):
+            self._look_again = True  # somebody has to set the timer
 
     def _tell(self, message: Outgoing, status: int, began: float, problem: str) -> None:
         """The canonical line of one attempt, and its count."""
@@ -277,12 +238,3 @@ class Dispatcher:
             ms=round((self._node.clock.monotonic() - began) * 1000, 1),
             **({"problem": problem} if problem else {}),
         )
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object in an answer; anything else (empty, HTML) is an answer without detail."""
-    try:
-        parsed = orjson.loads(body) if body else {}
-    except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}

@@ -1,5 +1,6 @@
 """What follows by itself: the decision of a rule per dataset, and the answers the protocol leaves no choice about."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,15 +18,27 @@ from connector.store.agreement import Agreement
 from connector.store.database import Tx
 from contracts.agreement import draw_up
 from contracts.errors import BrokenRuleError
+from contracts.machine import Role
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.rules import equal_terms
+from contracts.negotiation.table import State
 from contracts.settlement.fit import check_fit
 from contracts.settlement.terms import parse_terms
 from contracts.transfer.model import Transfer
+from contracts.transfer.table import State as TransferState
 from policies.canonical import canonical, digest
 from policies.compare import policy_digest
 from policies.errors import CanonicalError
 from policies.facts import static_problems, terms_digests
+
+
+class Automation:
+    """The reactions of the product: `REACTIONS`, and nothing for every other state."""
+
+    def moved(self, tx: Tx, node: Node, protocol: str, process: Any, now: datetime) -> Any:
+        """What our side does by itself now that the process is in this state."""
+        reaction = REACTIONS.get((protocol, process.role, process.state))
+        return process if reaction is None else reaction(tx, node, process, now)
 
 
 def on_request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
@@ -53,6 +66,18 @@ def on_accepted(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> 
     if control.stopped(tx, negotiation.counterparty) is not None:
         return negotiation
     return agree(tx, node, negotiation, now)
+
+
+def on_agreed(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
+    """The agreement holds: verify it."""
+    outgoing.verification(tx, node, negotiation, now)
+    return negotiation
+
+
+def on_verified(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
+    """The consumer holds to the agreement: finalize."""
+    outgoing.finalized(tx, node, negotiation, now)
+    return negotiation
 
 
 def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negotiation:
@@ -124,8 +149,11 @@ def keep(tx: Tx, negotiation: Negotiation, document: dict[str, Any], now: dateti
     return agreed
 
 
-def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, agreed: Agreement, now: datetime) -> Transfer:
+def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> Transfer:
     """Judge a transfer request: nothing is reserved yet; a denial ends the transfer with the reason as its code."""
+    agreed = agreements.get(tx, transfer.agreement)
+    if agreed is None:
+        raise BrokenRuleError("agreement-unknown", agreement=transfer.agreement)
     code, said = barrier(tx, transfer.counterparty, agreed.digest, transfer.role)
     if code:
         return _stopped(tx, node, transfer, agreed, code, said, now)
@@ -180,3 +208,12 @@ def _with(tx: Tx, transfer: Transfer, now: datetime, **changes: Any) -> Transfer
     changed = replace(transfer, **changes)
     transfers.save(tx, changed, now)
     return changed
+
+
+REACTIONS: Mapping[tuple[str, Role, State | TransferState], Callable[[Tx, Node, Any, datetime], Any]] = {
+    ("negotiation", Role.PROVIDER, State.REQUESTED): on_request,
+    ("negotiation", Role.PROVIDER, State.ACCEPTED): on_accepted,
+    ("negotiation", Role.CONSUMER, State.AGREED): on_agreed,
+    ("negotiation", Role.PROVIDER, State.VERIFIED): on_verified,
+    ("transfer", Role.PROVIDER, TransferState.REQUESTED): on_transfer_request,
+}

@@ -11,13 +11,11 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-import orjson
-
 from connector.errors import RefusedError
 from connector.exchange import automate, difference, documents, outgoing, settle
 from connector.exchange.difference import Difference
 from connector.exchange.node import Node
-from connector.exchange.process import NEGOTIATION, TRANSFER
+from connector.exchange.process import NEGOTIATION, TRANSFER, object_in
 from connector.store import agreement as agreements
 from connector.store import catalog, control
 from connector.store import negotiation as negotiations
@@ -85,6 +83,9 @@ async def request(
 
 async def offer(node: Node, *, consumer: str, dataset: str, offer: str, idempotency: str = "") -> str:
     """Offer one of our datasets to a member that has not asked; returns our pid. Raises RefusedError."""
+    peer = node.peers.of(consumer)
+    if not peer.takes_offers:
+        raise RefusedError("peer-takes-no-offers", participant=consumer, make=peer.name)
     ours = await node.db.read(lambda tx: catalog.offer(tx, offer))
     if ours is None or ours.dataset != dataset:
         raise RefusedError("offer-unknown", offer=offer, dataset=dataset)
@@ -295,7 +296,9 @@ async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> d
     status, body = await documents.get(node, provider, f"{base}/catalog/datasets/{quote(dataset, safe='')}")
     if status != HTTPStatus.OK:
         raise RefusedError("dataset-unknown", dataset=dataset, participant=provider)
-    offers = _offers(body)
+    found = object_in(body)
+    await documents.learn(node, provider, found)
+    offers = _offers(found)
     if not offer_id and len(offers) == 1:
         return next(iter(offers.values()))
     if offer_id not in offers:
@@ -303,13 +306,9 @@ async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> d
     return offers[offer_id]
 
 
-def _offers(body: bytes) -> dict[str, dict[str, Any]]:
+def _offers(dataset: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The offers of a dataset answer by their @id; what is not an offer is not there."""
-    try:
-        dataset = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    found = dataset.get("hasPolicy", ()) if isinstance(dataset, dict) else ()
+    found = dataset.get("hasPolicy", ())
     listed = [found] if isinstance(found, dict) else found if isinstance(found, list) else []
     return {
         str(item["@id"]): cast("dict[str, Any]", item) for item in listed if isinstance(item, dict) and "@id" in item

@@ -27,6 +27,13 @@ LIMIT_BYTES = 1024 * 1024
 FOLDERS: Mapping[DocumentKind, str] = {"terms": "terms", "transform": "transforms"}
 
 
+async def learn(node: Node, participant: str, document: Mapping[str, Any]) -> None:
+    """Note what the `@context` of a member's answer shows of the connector it runs."""
+    context = document.get("@context")
+    if node.peers.news(participant, context):
+        await node.db.transact(lambda tx: node.peers.note(tx, participant, context))
+
+
 async def get(node: Node, participant: str, url: str, *, limit_bytes: int = LIMIT_BYTES) -> tuple[int, bytes]:
     """A GET with our token at an address of a member; raises RefusedError (guard) and UnreachableError."""
     headers = {"Authorization": await node.identity.authorisation(participant), "Accept": "application/json"}

@@ -6,20 +6,22 @@ Built once by the composition root (`connector/daemon.py`); nothing in here is f
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from connector.clock import Clock
 from connector.dispatch.guard import Guard
 from connector.dispatch.transport import Transport
 from connector.exchange.door import Door
+from connector.exchange.peer import Peers
 from connector.health import Counters
+from connector.identity.identity import Identity
 from connector.identity.keys import KeyRing
 from connector.identity.source import MemberSource
-from connector.identity.static import StaticIdentity
 from connector.settings import Settings
 from connector.store.audit import AuditLog
-from connector.store.database import Database
+from connector.store.database import Database, Tx
 from policies.compile import Plan, compile_policy
 from policies.parse import parse_policy
 
@@ -53,6 +55,14 @@ class Plans:
         return compile_policy(parse_policy(self._documents[key]))
 
 
+class Reactions(Protocol):
+    """What follows by itself when a process has reached a state; the product's is `automate.Automation`."""
+
+    def moved(self, tx: Tx, node: "Node", protocol: str, process: Any, now: datetime) -> Any:
+        """Called in the transaction of every move, whoever caused it; returns the process as it is then."""
+        ...
+
+
 @dataclass(slots=True)
 class Node:
     """One participant's connector at run time. Use cases read it; only the composition root builds it."""
@@ -62,12 +72,14 @@ class Node:
     clock: Clock
     ring: KeyRing
     members: MemberSource
-    identity: StaticIdentity
+    identity: Identity
     audit: AuditLog
     db: Database
     transport: Transport
     guard: Guard
     new_id: Callable[[], str]
+    reactions: "Reactions"
+    peers: Peers = field(default_factory=Peers)
     counters: Counters = field(default_factory=Counters)
     plans: Plans = field(default_factory=Plans)
     # Told each time a member has spoken to us: it is reachable, so whatever waits for it need not wait longer.

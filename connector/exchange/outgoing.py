@@ -32,6 +32,7 @@ _SUFFIX = {
 
 def _queue(
     tx: Tx,
+    node: Node,
     protocol: Protocol[Any],
     process: Negotiation | Transfer,
     trigger: StrEnum,
@@ -58,40 +59,42 @@ def _queue(
         expects=ANY if ending else state,
         becomes=becomes,
     )
-    outbox.add(tx, outgoing, now)
+    outbox.add(tx, outgoing, now, node.peers.of(process.counterparty).pause_s)
 
 
-def _say(tx: Tx, negotiation: Negotiation, trigger: Trigger, body: dict[str, object], now: datetime) -> None:
-    _queue(tx, NEGOTIATION, negotiation, trigger, _SUFFIX[trigger], body, now)
+def _say(
+    tx: Tx, node: Node, negotiation: Negotiation, trigger: Trigger, body: dict[str, object], now: datetime
+) -> None:
+    _queue(tx, node, NEGOTIATION, negotiation, trigger, _SUFFIX[trigger], body, now)
 
 
 def request(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
-    _say(tx, negotiation, Trigger.REQUEST, said.request(node.new_id(), negotiation, node.base), now)
+    _say(tx, node, negotiation, Trigger.REQUEST, said.request(node.new_id(), negotiation, node.base), now)
 
 
 def offer(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
-    _say(tx, negotiation, Trigger.OFFER, said.offer(node.new_id(), negotiation, node.base), now)
+    _say(tx, node, negotiation, Trigger.OFFER, said.offer(node.new_id(), negotiation, node.base), now)
 
 
 def accepted(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
-    _say(tx, negotiation, Trigger.ACCEPTED, said.event(node.new_id(), negotiation, "ACCEPTED"), now)
+    _say(tx, node, negotiation, Trigger.ACCEPTED, said.event(node.new_id(), negotiation, "ACCEPTED"), now)
 
 
 def agreement(tx: Tx, node: Node, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> None:
-    _say(tx, negotiation, Trigger.AGREEMENT, said.agreement(node.new_id(), negotiation, document), now)
+    _say(tx, node, negotiation, Trigger.AGREEMENT, said.agreement(node.new_id(), negotiation, document), now)
 
 
 def verification(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
-    _say(tx, negotiation, Trigger.VERIFICATION, said.verification(node.new_id(), negotiation), now)
+    _say(tx, node, negotiation, Trigger.VERIFICATION, said.verification(node.new_id(), negotiation), now)
 
 
 def finalized(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
-    _say(tx, negotiation, Trigger.FINALIZED, said.event(node.new_id(), negotiation, "FINALIZED"), now)
+    _say(tx, node, negotiation, Trigger.FINALIZED, said.event(node.new_id(), negotiation, "FINALIZED"), now)
 
 
 def end_negotiation(tx: Tx, node: Node, negotiation: Negotiation, code: str, reason: str, now: datetime) -> None:
     body = said.termination(node.new_id(), negotiation, code, reason)
-    _say(tx, negotiation, Trigger.TERMINATION, body, now)
+    _say(tx, node, negotiation, Trigger.TERMINATION, body, now)
 
 
 def seal(tx: Tx, node: Node, agreed: Agreement, counterparty: str, address: str, body: bytes, now: datetime) -> None:
@@ -118,13 +121,15 @@ def seal(tx: Tx, node: Node, agreed: Agreement, counterparty: str, address: str,
 # -- transfers -------------------------------------------------------------------------------------------------------
 
 
-def _move(tx: Tx, transfer: Transfer, trigger: TransferTrigger, body: dict[str, object], now: datetime) -> None:
-    _queue(tx, TRANSFER, transfer, trigger, trigger.value, body, now)
+def _move(
+    tx: Tx, node: Node, transfer: Transfer, trigger: TransferTrigger, body: dict[str, object], now: datetime
+) -> None:
+    _queue(tx, node, TRANSFER, transfer, trigger, trigger.value, body, now)
 
 
 def transfer_request(tx: Tx, node: Node, transfer: Transfer, agreement_id: str, now: datetime) -> None:
     body = moved.request(node.new_id(), transfer, agreement_id, node.base)
-    _move(tx, transfer, TransferTrigger.REQUEST, body, now)
+    _move(tx, node, transfer, TransferTrigger.REQUEST, body, now)
 
 
 def data_endpoint(node: Node, transfer: Transfer) -> str:
@@ -152,18 +157,18 @@ def fresh_address(node: Node, transfer: Transfer, now: datetime) -> dict[str, An
 def start(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> None:
     """Start or resume; only the provider's start carries an address."""
     address = transfer.data_address if transfer.role.value == "provider" else None
-    _move(tx, transfer, TransferTrigger.START, moved.start(node.new_id(), transfer, address), now)
+    _move(tx, node, transfer, TransferTrigger.START, moved.start(node.new_id(), transfer, address), now)
 
 
 def completion(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> None:
-    _move(tx, transfer, TransferTrigger.COMPLETION, moved.completion(node.new_id(), transfer), now)
+    _move(tx, node, transfer, TransferTrigger.COMPLETION, moved.completion(node.new_id(), transfer), now)
 
 
 def suspension(tx: Tx, node: Node, transfer: Transfer, code: str, reason: str, now: datetime) -> None:
     body = moved.suspension(node.new_id(), transfer, code, reason)
-    _move(tx, transfer, TransferTrigger.SUSPENSION, body, now)
+    _move(tx, node, transfer, TransferTrigger.SUSPENSION, body, now)
 
 
 def end_transfer(tx: Tx, node: Node, transfer: Transfer, code: str, reason: str, now: datetime) -> None:
     body = moved.termination(node.new_id(), transfer, code, reason)
-    _move(tx, transfer, TransferTrigger.TERMINATION, body, now)
+    _move(tx, node, transfer, TransferTrigger.TERMINATION, body, now)

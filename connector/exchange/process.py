@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import orjson
+
 from connector.exchange.node import Node
 from connector.store import negotiation as negotiations
 from connector.store import outbox
@@ -87,6 +89,15 @@ PROTOCOLS: dict[str, Protocol[Any]] = {"negotiation": NEGOTIATION, "transfer": T
 def to_bytes(document: object) -> bytes:
     """A document as it goes over the wire."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """The JSON object in an answer; anything else (empty, HTML) is an answer without detail."""
+    try:
+        found = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def advance(

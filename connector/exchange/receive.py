@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from connector.clock import stamp
 from connector.errors import AuthenticationError, RefusedError
-from connector.exchange import automate, outgoing, settle
+from connector.exchange import automate, settle
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER, Protocol, advance, to_bytes
 from connector.identity.tokens import Speaker
@@ -76,6 +76,7 @@ def receive(tx: Tx, node: Node, incoming: Incoming) -> Reply:
     if not inbox.use_token(tx, speaker.participant, speaker.jti, speaker.expires):
         raise AuthenticationError("token-replayed", participant=speaker.participant, jti=speaker.jti)
     outbox.hasten(tx, incoming.sender, now)
+    node.peers.note(tx, incoming.sender, incoming.message.context)
     try:
         with tx.attempt():
             process, status = _handle(tx, node, incoming, now)
@@ -160,9 +161,10 @@ def _arrived(tx: Tx, node: Node, incoming: Incoming, process: Any, now: datetime
 
 
 def _moved(tx: Tx, node: Node, incoming: Incoming, process: Any, now: datetime, **changes: Any) -> Any:
-    """Move the process by the counterparty's message."""
-    by = process.role.other
-    return advance(tx, node, incoming.protocol, process, incoming.trigger, by, now=now, refs=incoming.refs, **changes)
+    """Move the process by the counterparty's message, and let follow what follows by itself."""
+    protocol, by = incoming.protocol, process.role.other
+    moved_on = advance(tx, node, protocol, process, incoming.trigger, by, now=now, refs=incoming.refs, **changes)
+    return node.reactions.moved(tx, node, protocol.name, moved_on, now)
 
 
 def _text(reasons: tuple[Any, ...]) -> str:
@@ -198,7 +200,7 @@ def _open_request(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Nego
     )
     negotiations.insert(tx, negotiation, now)
     requested: Negotiation = _moved(tx, node, incoming, negotiation, now)
-    return automate.on_request(tx, node, requested, now)
+    return requested
 
 
 def _open_offer(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Negotiation:
@@ -229,7 +231,7 @@ def _counter_request(tx: Tx, node: Node, incoming: Incoming, negotiation: Negoti
     negotiation_rules.same_target(negotiation, offer)
     words = {"offer": offer, "offered_by": Role.CONSUMER, "answers": negotiation.offer}
     requested: Negotiation = _moved(tx, node, incoming, negotiation, now, **words)
-    return automate.on_request(tx, node, requested, now)
+    return requested
 
 
 def _counter_offer(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
@@ -245,7 +247,7 @@ def _accepted(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, 
     NEGOTIATION.machine.step(negotiation.state, Trigger.ACCEPTED, Role.CONSUMER)
     negotiation_rules.accepts_counterparty_offer(negotiation)
     accepted: Negotiation = _moved(tx, node, incoming, negotiation, now)
-    return automate.on_accepted(tx, node, accepted, now)
+    return accepted
 
 
 def _agreement(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
@@ -254,15 +256,14 @@ def _agreement(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation,
     negotiation_rules.agreement_holds(negotiation, document, provider=incoming.sender, consumer=node.participant)
     agreed = automate.keep(tx, negotiation, document, now)
     held: Negotiation = _moved(tx, node, incoming, negotiation, now, agreement=agreed.digest)
-    outgoing.verification(tx, node, held, now)
     return held
 
 
 def _verification(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
-    verified: Negotiation = _moved(tx, node, incoming, negotiation, now)
+    NEGOTIATION.machine.step(negotiation.state, Trigger.VERIFICATION, Role.CONSUMER)
     # The consumer may ask for a transfer the moment it has read FINALIZED: the agreement is in force before that is sent.
-    agreements.enforce(tx, verified.agreement, now)
-    outgoing.finalized(tx, node, verified, now)
+    agreements.enforce(tx, negotiation.agreement, now)
+    verified: Negotiation = _moved(tx, node, incoming, negotiation, now)
     return verified
 
 
@@ -307,7 +308,7 @@ def _open_transfer(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Tra
     )
     transfers.insert(tx, transfer, now)
     requested: Transfer = _moved(tx, node, incoming, transfer, now)
-    return automate.on_transfer_request(tx, node, requested, agreed, now)
+    return requested
 
 
 def _start(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: datetime) -> Transfer:

@@ -62,7 +62,7 @@ def acknowledge(
     moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, **changes)
     if pending.kind == "negotiation" and trigger is Trigger.FINALIZED:
         send_seal(tx, node, moved, now)
-    return moved
+    return node.reactions.moved(tx, node, protocol.name, moved, now)
 
 
 def send_seal(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:

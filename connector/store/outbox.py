@@ -58,8 +58,8 @@ def _outgoing(row: Row) -> Outgoing:
     )
 
 
-def add(tx: Tx, outgoing: Outgoing, now: datetime) -> None:
-    """Write a message to be sent; the dispatcher wakes when this is committed."""
+def add(tx: Tx, outgoing: Outgoing, now: datetime, pause_s: float = 0) -> None:
+    """Write a message to be sent, `pause_s` from now at the earliest; the dispatcher wakes when this is committed."""
     tx.run(
         "outbox.add",
         message=outgoing.message,
@@ -72,7 +72,8 @@ def add(tx: Tx, outgoing: Outgoing, now: datetime) -> None:
         body=outgoing.body,
         expects=outgoing.expects,
         becomes=outgoing.becomes,
-        next_us=micros(now),
+        created_us=micros(now),
+        next_us=micros(now) + int(pause_s * 1e6),
     )
     tx.wake(TOPIC)
 

@@ -8,6 +8,12 @@ VALUES (:seq, :ts, :type, :peer, :agreement, :policy, :decision, :body, :leaf);
 -- name: append_detail
 INSERT INTO audit_detail (seq, salt, body) VALUES (:seq, :salt, :body);
 
+-- name: append_process
+INSERT INTO audit_process (seq, process) VALUES (:seq, :process);
+
+-- name: erase_process
+DELETE FROM audit_process WHERE seq = :seq;
+
 -- name: erase
 DELETE FROM audit_detail WHERE seq = :seq;
 

@@ -19,3 +19,10 @@ SELECT label FROM management_key WHERE hash = :hash;
 
 -- name: add_key
 INSERT INTO management_key (hash, label, created) VALUES (:hash, :label, :created) ON CONFLICT (hash) DO NOTHING;
+
+-- name: makes
+SELECT participant, make FROM peer_make;
+
+-- name: set_make
+INSERT INTO peer_make (participant, make) VALUES (:participant, :make)
+ON CONFLICT (participant) DO UPDATE SET make = excluded.make;

@@ -2,7 +2,7 @@
 INSERT INTO outbox (message, rank, kind, process, trigger_name, destination, method, url, body, expects, becomes,
                     attempts, next_us, created_us, problem)
 VALUES (:message, (SELECT coalesce(max(rank), 0) + 1 FROM outbox), :kind, :process, :trigger_name, :destination, :method,
-        :url, :body, :expects, :becomes, 0, :next_us, :next_us, '');
+        :url, :body, :expects, :becomes, 0, :next_us, :created_us, '');
 
 -- name: due
 -- What may leave now, oldest first, a few for each destination: a crowd for one must not hide what waits for another.
@@ -32,8 +32,9 @@ DELETE FROM outbox WHERE process = :process;
 UPDATE outbox SET attempts = attempts + 1, next_us = :next_us, problem = :problem WHERE message = :message;
 
 -- name: hasten
--- A message came from this destination: it is reachable, so what waits for it leaves now.
-UPDATE outbox SET next_us = :now_us WHERE destination = :destination AND next_us > :now_us;
+-- A message came from this destination: it is reachable, so what was postponed leaves now. What was
+-- never tried waits for the pause that this peer needs.
+UPDATE outbox SET next_us = :now_us WHERE destination = :destination AND next_us > :now_us AND attempts > 0;
 
 -- name: depth
 SELECT count(*) AS n FROM outbox;

@@ -1,0 +1,155 @@
+"""What may leave, and what an answer means: the decisions of the dispatcher as plain functions.
+
+The dispatcher moves bytes and waits; what it decides stands here, without network and event loop, so that a simulation of two
+sides runs the very same rules. Every function of a `tx` runs inside one transaction.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+
+from connector.clock import micros
+from connector.dispatch.schedule import pause_s
+from connector.exchange import settle
+from connector.exchange.extensions import EXTENSIONS
+from connector.exchange.node import Node
+from connector.exchange.process import PROTOCOLS, object_in
+from connector.store import outbox
+from connector.store.database import Tx
+from connector.store.outbox import Outgoing
+
+# Passing troubles of the other side: the message is sent again, the same bytes under the same @id. 401 is one of them: a clock
+# that is off or a member list on its way ends by itself; `weft status` shows what waits and why.
+AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
+
+
+class Verdict(StrEnum):
+    """What an answer to a message of ours means."""
+
+    ACKNOWLEDGED = "acknowledged"
+    AGAIN = "again"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Turn:
+    """Whose turn it is: messages that may leave now, and those whose process has moved on.
+
+    `held_back` is whether something is due that has to wait for a message under way.
+    """
+
+    ready: list[Outgoing] = field(default_factory=list)
+    overtaken: list[str] = field(default_factory=list)
+    held_back: bool = False
+
+
+def turn(tx: Tx, now: datetime, limit: int, processes: Mapping[str, str], destinations: Mapping[str, int]) -> Turn:
+    """What is due and may leave beside what is under way: one message of a process, `limit` to a destination.
+
+    `processes` names the message under way by process, `destinations` counts those under way. A process with a message under
+    way is not judged before that one is settled.
+    """
+    found = Turn()
+    under_way, busy = dict(processes), Counter(destinations)
+    for waiting in outbox.due(tx, now, 2 * limit):
+        if waiting.process in under_way or busy[waiting.destination] >= limit:
+            found.held_back |= under_way.get(waiting.process) != waiting.message
+            continue
+        message = outbox.get(tx, waiting.message)
+        if message is None or not settle.may_leave(tx, message):
+            found.overtaken.append(waiting.message)
+            continue
+        found.ready.append(message)
+        under_way[message.process] = message.message
+        busy[message.destination] += 1
+    return found
+
+
+def judge(status: int, soon: Sequence[float] = ()) -> Verdict:
+    """Acknowledged, a passing trouble, or a refusal that has to be looked into; `soon` as of that function."""
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Verdict.ACKNOWLEDGED
+    return Verdict.AGAIN if status in AGAIN or soon else Verdict.REFUSED
+
+
+def soon(node: Node, message: Outgoing, status: int) -> Sequence[float]:
+    """The pauses in seconds that are left of those after which this peer takes what it has just refused with `status`.
+
+    A status of 0 stands for no answer at all.
+    """
+    return node.peers.of(message.destination).again.get(status, ())[message.attempts :]
+
+
+def acknowledged(tx: Tx, node: Node, message: Outgoing, body: bytes) -> None:
+    """Settle a message whose answer is an acknowledgement; only of a first one does the content matter."""
+    answer = object_in(body) if not message.expects else {}
+    node.peers.note(tx, message.destination, answer.get("@context"))
+    settle.acknowledged(tx, node, message.message, answer, node.clock.now())
+
+
+def trouble(status: int, body: bytes) -> str:
+    """A passing trouble in words."""
+    code = object_in(body).get("code")
+    return f"HTTP {status}" + (f" {code}" if isinstance(code, str) else "")
+
+
+def postpone(
+    tx: Tx, node: Node, message: Outgoing, problem: str, luck: float, *, status: int = 0, asked_s: float = 0
+) -> bool:
+    """Send it later, or give it up when it has waited too long; whether it still waits.
+
+    `luck` in [0, 1) spreads retries; `status` is what came back (0 for nothing), `asked_s` the pause that was asked for with it.
+    """
+    settings, now = node.settings, node.clock.now()
+    if (micros(now) - message.created_us) / 1e6 > settings.give_up_s:
+        settle.given_up(tx, node, message.message, problem, now)
+        return False
+    wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, luck)
+    if pauses := soon(node, message, status):
+        wait_s = pauses[0]
+    elif not status and _opens_negotiation(message):
+        wait_s = max(wait_s, node.peers.of(message.destination).doubt_s)  # it may have arrived
+    wait_s = max(wait_s, min(asked_s, settings.retry_limit_s))
+    outbox.postpone(tx, message.message, micros(now) + int(wait_s * 1e6), problem[:500])
+    return True
+
+
+def _opens_negotiation(message: Outgoing) -> bool:
+    return (message.kind, message.trigger, message.expects) == ("negotiation", "request", "")
+
+
+def pause_asked_s(headers: Mapping[str, str]) -> float:
+    """How many seconds an answer asks us to wait (`Retry-After` in seconds, RFC 9110 10.2.3); 0 for none."""
+    text = headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+def refusal_in(status: int, body: bytes) -> tuple[str, str]:
+    """Code and text of a refusal, as far as the answer has them."""
+    said = object_in(body)
+    reasons = said.get("reason")
+    text = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+    return str(said.get("code") or f"http-{status}")[:200], text[:1000]
+
+
+def place(tx: Tx, message: Outgoing) -> str:
+    """Where to look before a refusal is believed: the counterparty's side of the process.
+
+    `""` for a message beside the protocol, and while the counterparty has not named its process.
+    """
+    if message.kind in EXTENSIONS:
+        return ""
+    protocol = PROTOCOLS[message.kind]
+    process = protocol.get(tx, message.process)
+    if process is None or not process.peer_pid:
+        return ""
+    return f"{process.address}/{protocol.folder}/{process.peer_pid}"
+
+
+def state_in(message: Outgoing, body: bytes) -> str | None:
+    """The state in what a look brought back; None for none that the protocol knows."""
+    state = object_in(body).get("state")
+    return state if isinstance(state, str) and state in set(PROTOCOLS[message.kind].states) else None
