@@ -6,10 +6,10 @@ BIN := .venv/bin
 DEMO := $(BIN)/python examples/supply-chain-control/demo.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format setup lock
+.PHONY: help demo test check conformance bench format setup lock
 
 help: ## print what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## play the supply chain from catalog to settlement with real processes (KEEP=1 leaves them running)
 	@$(DEMO)
@@ -23,6 +23,9 @@ check: setup ## format, lint, types, import rules and the fast tests: before eve
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m "not slow"
+
+conformance: setup ## run the official Dataspace Protocol kit against a Weft daemon (needs Java 17 and Maven)
+	@$(BIN)/python -m tests.conformance
 
 bench: setup ## measure speed and print the numbers
 	@$(BIN)/python -m benchmarks

@@ -10,7 +10,7 @@ import contextlib
 import os
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 import structlog
@@ -27,7 +27,7 @@ from connector.errors import SettingsError, StoreError, WeftError
 from connector.exchange import remedy
 from connector.exchange.automate import Automation
 from connector.exchange.node import Node, Reactions
-from connector.exchange.peer import PEERS, Peer, Peers
+from connector.exchange.peer import Peers
 from connector.federation.crawler import Crawler, Limits
 from connector.federation.fetch import fetcher
 from connector.health import Counters
@@ -66,14 +66,14 @@ class Daemon:
         *,
         transport: Callable[[Guard], Transport] | None = None,
         reactions: Reactions | None = None,
-        makes: Mapping[str, Peer] = PEERS,
+        peers: Peers | None = None,
     ) -> None:
-        """Tests replace the way out to hurt it; a conformance run replaces what follows by itself and adds its own make."""
+        """Tests replace the way out to hurt it; a conformance run replaces what follows by itself and says how to speak with the kit."""
         self.settings = settings
         self.clock = settings.clock()
         self._make_transport = transport
         self._reactions = reactions or Automation()
-        self._makes = makes
+        self._peers = peers or Peers(settings.peers)
         self._closing = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[Any]] = []
         self.started = ""
@@ -138,7 +138,7 @@ class Daemon:
             guard=guard,
             new_id=new_id,
             reactions=self._reactions,
-            peers=Peers(settings.peers, self._makes),
+            peers=self._peers,
             counters=Counters(),
         )
         await db.read(self.node.peers.load)

@@ -19,12 +19,11 @@ def constrained(identifier=OFFER, **constraint):
     return free_offer(identifier, permission=[{"action": "odrl:use", "constraint": [constraint]}])
 
 
-async def publish(daemon, document=None, *, dataset=DATASET, decision="automatic", audience="all"):
-    """Publish one dataset with one offer; returns the offer's id."""
-    document = document or free_offer()
-    record = Dataset(
+def record(owner, document, *, dataset=DATASET, decision="automatic", audience="all"):
+    """The record of a dataset with one offer."""
+    return Dataset(
         id=dataset,
-        owner=daemon.node.participant,
+        owner=owner,
         title={"en": "Press shop", "zh": "冲压车间"},
         description={"en": "Torque per part.", "zh": "每件扭矩。"},
         columns=(),
@@ -35,5 +34,11 @@ async def publish(daemon, document=None, *, dataset=DATASET, decision="automatic
         modified=datetime(2026, 11, 10, tzinfo=UTC),
         offers=(Offer(id=document["@id"], document=document, audience=audience, decision=decision),),
     )
-    await daemon.node.db.transact(lambda tx: catalog.publish(tx, record, at=daemon.clock.now()))
+
+
+async def publish(daemon, document=None, **changes):
+    """Publish one dataset with one offer; returns the offer's id."""
+    document = document or free_offer()
+    listed = record(daemon.node.participant, document, **changes)
+    await daemon.node.db.transact(lambda tx: catalog.publish(tx, listed, at=daemon.clock.now()))
     return document["@id"]

@@ -55,6 +55,7 @@ class Dispatcher:
         self._destinations: Counter[str] = Counter()
         self._ended = 0
         self._looks = 0
+        self._alarm: int | None = None  # until when the loop sleeps, in microseconds since 1970
         self._newest = 0  # the number of the newest look that was told
         # Whether the end of a message under way wakes us: something waits for it. Else only a commit does.
         self._look_again = False
@@ -105,6 +106,7 @@ class Dispatcher:
         now = self._node.clock.now()
         # Through the writer, so that what it finds comes behind the end of everything it does not find any more.
         found = await self._node.db.transact(self._look)
+        self._alarm = found.next_us
         self._start(found)
         if found.turn.overtaken:
             await self._node.db.transact(lambda tx: settle.overtaken(tx, found.turn.overtaken))
@@ -113,7 +115,7 @@ class Dispatcher:
 
     def _committed(self, found: _Found | None) -> None:
         """Something was put into the outbox, or hastened: what may leave leaves at once."""
-        if found is None or found.turn.overtaken:
+        if found is None or found.turn.overtaken or _earlier(found.next_us, self._alarm):
             self._wake.set()
         if found is not None and self._loop is not None:
             self._start(found)
@@ -238,3 +240,8 @@ class Dispatcher:
             ms=round((self._node.clock.monotonic() - began) * 1000, 1),
             **({"problem": problem} if problem else {}),
         )
+
+
+def _earlier(next_us: int | None, alarm: int | None) -> bool:
+    """Whether something is due before the loop would look again."""
+    return next_us is not None and (alarm is None or next_us < alarm)

@@ -320,7 +320,6 @@ def _start(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: date
     changes: dict[str, Any] = {"suspended_by": "", "reason": "", "started": stamp(now)}
     if message.data_address is not None and by is Role.PROVIDER:
         address = message.data_address.model_dump(by_alias=True, mode="json", exclude_none=True)
-        node.guard.check(incoming.sender, message.data_address.url)
         changes["data_address"] = address
     started: Transfer = _moved(tx, node, incoming, transfer, now, **changes)
     return started

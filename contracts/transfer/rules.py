@@ -15,7 +15,7 @@ def supported_format(format_: str) -> None:
 
 def has_address(transfer: Transfer, by: Role, address: DataAddress | None) -> None:
     """On START by the provider: a pull MUST carry a data address (DSP 2025-1, transfer start message)."""
-    if by is Role.PROVIDER and (address is None or not address.url or not address.token):
+    if by is Role.PROVIDER and (address is None or not address.url):
         raise BrokenRuleError("data-address-missing", pid=transfer.pid)
 
 
