@@ -18,6 +18,7 @@ from benchmarks.pair import CONSUMER, PROVIDER, Side, floors, found, serving
 from benchmarks.report import Row
 from benchmarks.sizes import Sizes
 from benchmarks.stock import dataset_id, datasets
+from catalog.cursor import PARAMETER, Cursor
 from connector.identity.keys import KeyRing
 from connector.identity.tokens import make_token
 from connector.settings import Settings
@@ -41,8 +42,10 @@ class _Catalog:
 
     async def page(self, http: aiohttp.ClientSession, token: str) -> bytes:
         url = f"{self.side.settings.dsp}/catalog/request"
-        asked = {"after": dataset_id(self.size // 2 - 1)}
-        async with http.post(url, params=asked, json=MESSAGE, headers={"Authorization": f"Bearer {token}"}) as answer:
+        asked = {PARAMETER: Cursor(key=dataset_id(self.size // 2 - 1)).token()}
+        # Uncompressed, as the floor's answer is: what gzip costs is the reader's choice.
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+        async with http.post(url, params=asked, json=MESSAGE, headers=headers) as answer:
             answer.raise_for_status()
             return await answer.read()
 

@@ -2,6 +2,10 @@
 
     CatalogFault                root; `code` names the broken rule, `facts` say where and what
     ├── UnreadableCatalogError  what a peer sent is no catalog at all
+    ├── UnreadableVersionsError a peer's version document cannot be used
+    ├── UnreadableServiceError  a service of a DID document is misspelt
+    ├── FilterError             a filter of a catalog request is not understood
+    ├── CursorError             the place in a catalog that a link names is none
     ├── NotPublishableError     a dataset breaks rules of publishing; `problems` lists every one
     ├── InvalidGraphError       Turtle or JSON-LD that cannot be read as datasets
     └── RemoteContextError      an RDF library wanted to fetch a context: never allowed
@@ -35,6 +39,44 @@ class UnreadableCatalogError(CatalogFault):
     def __init__(self, problem: str) -> None:
         super().__init__(problem=problem)
         self.problem = problem
+
+
+class UnreadableVersionsError(CatalogFault):
+    """A version document that offers nothing readable; `problem` begins with the member."""
+
+    code = "versions-unreadable"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem=problem)
+        self.problem = problem
+
+
+class UnreadableServiceError(CatalogFault):
+    """A service of a DID document that says it is the protocol's and is misspelt; `problem` begins with the member."""
+
+    code = "service-unreadable"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem=problem)
+        self.problem = problem
+
+
+class FilterError(CatalogFault):
+    """A filter that is not understood, so that it must be refused (DSP 2025-1, Catalog Protocol); `member` is where."""
+
+    code = "filter-unsupported"
+
+    def __init__(self, member: str, problem: str) -> None:
+        super().__init__(member=member, problem=problem)
+
+
+class CursorError(CatalogFault):
+    """A query parameter that names no place in a catalog."""
+
+    code = "page-invalid"
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(parameter=parameter, problem=problem)
 
 
 class NotPublishableError(CatalogFault):

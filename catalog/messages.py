@@ -27,6 +27,7 @@ from catalog.model import Dataset, Offer, best
 from catalog.namespaces import DSP_CONTEXT, PROV, WEFT
 
 FORMAT: Final = "HttpData-PULL"
+PUSH_FORMAT: Final = "HttpData-PUSH"
 FACTS: Final = WEFT + "facts"
 PRICES: Final = WEFT + "prices"
 DERIVED_FROM: Final = PROV + "wasDerivedFrom"
@@ -116,6 +117,14 @@ def price_text(offer: Offer) -> bytes:
 def service_text(service: Service, *, reference: bool = False) -> bytes:
     """The JSON text of `accessService`: inside a catalog, which lists the service, its id is enough."""
     return _dumps(service.id if reference else service.to_dict())
+
+
+def access_text(service: Service, *, reference: bool = False, push: bool) -> bytes:
+    """What follows a head: its `accessService`, and with `push` a second distribution of the same data, which we send."""
+    text = service_text(service, reference=reference)
+    if not push:
+        return text
+    return b"".join((text, b'},{"@type":"Distribution","format":"', PUSH_FORMAT.encode(), b'","accessService":', text))
 
 
 def dataset_parts(head: bytes, service: bytes, prices: Sequence[bytes], offers: Sequence[bytes]) -> list[bytes]:

@@ -46,7 +46,7 @@ def _member(names: Names, local: str, value: JsonValue) -> JsonValue:
     if local == "rightOperand":
         return _operand(value)
     profiles = [identifier(item) or item for item in as_list(value)]
-    return profiles if isinstance(value, list) else profiles[0]
+    return profiles[0] if len(profiles) == 1 and not isinstance(value, list) else profiles
 
 
 def _operand(value: JsonValue) -> JsonValue:

@@ -28,6 +28,8 @@ from policies.canonical import parse_json
 
 NESTING_MAX: Final = 8
 
+# No file is larger; Python reads no number of more than 4300 digits.
+_SIZE: Final = re.compile(r"[0-9]{1,18}")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -166,6 +168,7 @@ def _walk(
     seen.add(key)
     members = names.plain(catalog)
     services = {service.id: service for service in _services(names, members.get("service"))}
+    page.unreadable += _half_services(names, members.get("service"))
     for position, item in enumerate(as_list(members.get("dataset"))):
         try:
             page.datasets.append(_dataset(names, item, owner, services))
@@ -194,7 +197,7 @@ def _dataset(names: Names, item: JsonValue, owner: str, known: Mapping[str, Serv
     offers = tuple(_offers(names, members.get("hasPolicy")))
     if not offers:
         # DSP 2025-1, dataset-schema: hasPolicy has at least one item; without an offer there is nothing to negotiate.
-        raise _DatasetError("it has no offer")
+        raise _DatasetError("it has no offer (hasPolicy)")
     distributions = [names.plain(entry) for entry in as_list(members.get("distribution")) if isinstance(entry, dict)]
     facts = _json_member(item.get(FACTS))
     first = distributions[0] if distributions else {}
@@ -213,7 +216,7 @@ def _dataset(names: Names, item: JsonValue, owner: str, known: Mapping[str, Serv
             ),
             "services": tuple(dict.fromkeys(_access_services(names, distributions, known))),
             "media_type": text_of(first.get("mediaType")) or None,
-            "bytes": int(size) if size.isascii() and size.isdigit() else None,
+            "bytes": int(size) if _SIZE.fullmatch(size) else None,
             "modified": _moment(text_of(members.get("modified"))),
             "version": text_of(members.get("version")) or None,
             **_facts(facts),
@@ -258,6 +261,18 @@ def _services(names: Names, value: JsonValue) -> Iterator[Service]:
             endpoint = text_of(names.plain(item).get("endpointURL"))
             if endpoint:
                 yield Service(identifier(item), endpoint)
+
+
+def _half_services(names: Names, value: JsonValue) -> Iterator[Unreadable]:
+    """Services of a catalog that lead nowhere; its datasets are read all the same."""
+    for position, item in enumerate(as_list(value)):
+        where = f"service.{position}"
+        if not isinstance(item, dict):
+            yield Unreadable(where, f"{where} is not an object")
+        elif not identifier(item):
+            yield Unreadable(where, f"{where}.@id is missing: no distribution can refer to it")
+        elif not text_of(names.plain(item).get("endpointURL")):
+            yield Unreadable(identifier(item), f"{where}.endpointURL is missing: it leads nowhere")
 
 
 def _access_services(

@@ -17,7 +17,7 @@ _PREFIXES: Final[Mapping[str, str]] = {
 }
 _NAMESPACES: Final = (DCAT, DCT, ODRL, *DSPACE)
 # Names of EDC's own vocabulary stay apart from DCAT's, except the one its users read as the title.
-_EDC: Final = ("edc:", "https://w3id.org/edc/v0.0.1/ns/")
+EDC: Final = ("edc:", "https://w3id.org/edc/v0.0.1/ns/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +117,4 @@ def texts_of(values: Sequence[JsonValue]) -> dict[str, str]:
 
 
 def _edc_local(name: str) -> str:
-    return next((name.removeprefix(prefix) for prefix in _EDC if name.startswith(prefix)), name)
+    return next((name.removeprefix(prefix) for prefix in EDC if name.startswith(prefix)), name)

@@ -43,7 +43,10 @@ def moment(text: str) -> datetime:
     """The instant of an RFC 3339 text, in UTC; raises ValueError for any other text."""
     if not _RFC3339.fullmatch(text):
         raise ValueError("is no RFC 3339 time with an offset, such as 2026-11-10T01:00:00Z")
-    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is before the year 1 or after the year 9999 in UTC") from error
 
 
 def micros(instant: datetime) -> int:

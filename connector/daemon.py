@@ -8,9 +8,11 @@ most ten seconds: what is in flight is finished or left so that the next start r
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 import uuid
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 
 import structlog
@@ -18,11 +20,19 @@ from aiohttp import web
 
 from connector.clock import stamp
 from connector.dataplane import pull
+from connector.dataplane.content import Contents
+from connector.dataplane.intake import Inbox
+from connector.dataplane.push import Pusher
 from connector.dataplane.receive import Receiver
 from connector.dispatch.dispatcher import Dispatcher
-from connector.dispatch.guard import Guard, OneAddress
+from connector.dispatch.guard import Destinations, Guard, OneAddress, networks_of
+from connector.dispatch.resolve import Networks
 from connector.dispatch.transport import HttpTransport, Transport, client_tls, conditional_get
 from connector.dsp import routes as dsp
+from connector.dsp.connections import Connections
+from connector.dsp.dating import dated
+from connector.dsp.httplog import HttpLog
+from connector.dsp.limits import Turnstile, open_files
 from connector.errors import SettingsError, StoreError, WeftError
 from connector.exchange import remedy
 from connector.exchange.automate import Automation
@@ -40,14 +50,21 @@ from connector.identity.source import Fetch, Fetched, MemberSource
 from connector.identity.static import StaticIdentity
 from connector.management import app as management
 from connector.settings import Settings
-from connector.store import inbox
+from connector.store import catalog, inbox
 from connector.store.audit import AuditLog
 from connector.store.database import Database, Tx
 from contracts.evidence.record import origin_of
 
 _log = structlog.get_logger("weft.daemon")
 STOP_S = 8
+# What is left of a connection after its last answer: the rest of a buffer, a peer that says goodbye under TLS.
+HANG_UP_S = 0.5
+# Of the event loop: an accepted connection needs two to reach its handler.
+TURNS = 3
 SALT_BYTES = 16
+HEADERS_MOST = 100
+# How long the rest of a request is read that nobody wants: so that its sender reads our answer.
+LINGER_S = 2.0
 # Replies are kept this long: nobody repeats a message after that.
 INBOX_S = 30 * 86400
 
@@ -55,6 +72,31 @@ INBOX_S = 30 * 86400
 def new_id() -> str:
     """A fresh identifier for a process, message or agreement."""
     return f"urn:uuid:{uuid.uuid4()}"
+
+
+class _Port(socket.socket):
+    """A listening socket that knows what it accepted.
+
+    Between the system's accept and the handler, and while TLS is being agreed, nobody else does: such a connection would outlive
+    the daemon that took it.
+    """
+
+    def __init__(self, family: Any, connections: Connections | None) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self._connections = connections
+        self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        if self._connections is not None:
+            connection = self._connections.admit(connection, address)
+        self.accepted.add(connection)
+        return connection, address
+
+    @property
+    def left(self) -> list[socket.socket]:
+        """Accepted connections that are still open."""
+        return [each for each in self.accepted if each.fileno() >= 0]
 
 
 class Daemon:
@@ -68,7 +110,7 @@ class Daemon:
         reactions: Reactions | None = None,
         peers: Peers | None = None,
     ) -> None:
-        """Tests replace the way out to hurt it; a conformance run replaces what follows by itself and says how to speak with the kit."""
+        """Tests replace the way out to hurt it; a conformance run says what follows by itself and how to speak with the kit."""
         self.settings = settings
         self.clock = settings.clock()
         self._make_transport = transport
@@ -121,9 +163,14 @@ class Daemon:
         self._closing.push_async_callback(db.close)
         await db.transact(self._own)
         source = await self._members(db, audit)
-        guard = Guard(source.current)
+        push = Destinations.read(settings.push_destinations)
+        guard = Guard(source.current, networks=networks_of(settings), push=push)
         tls = client_tls(settings.tls_ca)
-        transport = self._make_transport(guard) if self._make_transport else HttpTransport(guard.check, tls=tls)
+        transport = (
+            self._make_transport(guard)
+            if self._make_transport
+            else HttpTransport(guard.check, tls=tls, networks=guard.networks)
+        )
         self._closing.push_async_callback(transport.close)
         self.node = Node(
             participant=settings.participant,
@@ -170,13 +217,18 @@ class Daemon:
         key = read_management_key(settings.management_key)
         tx.run("fact.add_key", hash=hash_key(key), label="first", created=stamp(now))
         inbox.prune(tx, now, INBOX_S)
+        catalog.renew_terms(tx)
 
     async def _members(self, db: Database, audit: AuditLog) -> MemberSource:
         """The member list: the highest number ever accepted is durable before a list is in force."""
         settings = self.settings
         fetch: Fetch | None = None
         if settings.members.startswith(("http://", "https://")):
-            transport = HttpTransport(OneAddress(settings.members).check, tls=client_tls(settings.tls_ca))
+            transport = HttpTransport(
+                OneAddress(settings.members).check,
+                tls=client_tls(settings.tls_ca),
+                networks=Networks.everything(),  # our own operator wrote this address down
+            )
             self._closing.push_async_callback(transport.close)
 
             async def conditional(tag: str | None) -> Fetched:
@@ -227,7 +279,7 @@ class Daemon:
         except WeftError as error:
             # Without a list nobody can be known: we serve, refuse everybody, and take up a good list when it comes.
             await refused(error)
-        self._task(source.watch(), "weft-members")
+        self._task(source.watch, "weft-members")
         return source
 
     async def _start_workers(self) -> None:
@@ -237,6 +289,10 @@ class Daemon:
         self.receiver = Receiver(self.node)
         self._closing.push_async_callback(self.receiver.close)
         await self.receiver.resume_all()
+        self.contents = Contents(self.node)
+        self.pusher = Pusher(self.node, self.contents)
+        self.pusher.open()
+        self._closing.push_async_callback(self.pusher.close)
         self.crawler = Crawler(
             self.node.db,
             self.clock,
@@ -246,7 +302,7 @@ class Daemon:
             lambda tx, participant: remedy.look(tx, self.node, participant),
         )
         self.node.heard.append(self.crawler.heard_from)
-        self._task(self._crawl(), "weft-crawl")
+        self._task(self._crawl, "weft-crawl")
 
     def _others(self) -> list[Member]:
         """The members whose catalogs we read: all but ourselves, none while no list is in force."""
@@ -271,13 +327,20 @@ class Daemon:
 
     async def _listen(self) -> None:
         settings = self.settings
-        protocol = web.Application(client_max_size=settings.message_limit_bytes)
-        protocol.add_routes([*dsp.routes(self.node), *pull.routes(self.node)])
-        self.protocol_port = await self._serve(protocol, "protocol")
+        turnstile = Turnstile(settings, self.clock.monotonic, self.node.counters, open_files())
+        protocol = web.Application(client_max_size=settings.message_limit_bytes, middlewares=[turnstile.middleware])
+        protocol.add_routes([*dsp.routes(self.node), *pull.routes(self.node, self.contents)])
+        Inbox(self.node, self.receiver).serve(protocol)
+        if self.clock.offset:
+            protocol.on_response_prepare.append(dated(self.clock))
+        self.protocol_port = await self._serve(protocol, "protocol", turnstile.connections)
         self.management_port = await self._serve(management.application(self), "management")
 
-    async def _serve(self, app: web.Application, side: str) -> int:
-        """Bind one listener; returns its port. Raises SettingsError `port-taken` and `tls-unusable`."""
+    async def _serve(self, app: web.Application, side: str, connections: Connections | None = None) -> int:
+        """Bind one listener; returns its port. Raises SettingsError `port-taken` and `tls-unusable`.
+
+        `connections` bounds how many it accepts.
+        """
         settings = self.settings
         prefix = "" if side == "protocol" else "management_"
         host, port = getattr(settings, f"{side}_host"), getattr(settings, f"{side}_port")
@@ -290,19 +353,42 @@ class Daemon:
             except (OSError, ssl.SSLError) as error:
                 name = f"{prefix}tls_cert"
                 raise SettingsError("tls-unusable", name=name, path=str(cert), problem=str(error)) from error
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S / 2)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=HttpLog(self.node.counters),
+            handle_signals=False,
+            shutdown_timeout=STOP_S / 2,
+            # Also the time for the headers of a request: until they are whole, a connection counts as resting.
+            keepalive_timeout=settings.idle_timeout_s,
+            max_headers=HEADERS_MOST,
+            lingering_time=LINGER_S,
+            auto_decompress=False,  # what is counted is what came over the wire
+        )
         await runner.setup()
-        self._closing.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port, ssl_context=context, reuse_address=True)
+        ports: list[_Port] = []
+        self._closing.push_async_callback(_shut, runner, ports)
         try:
-            await site.start()
+            for where in await _addresses(host, port):
+                ports.append(_bound(*where, connections))
+                await web.SockSite(runner, ports[-1], ssl_context=context).start()
         except OSError as error:
             raise SettingsError("port-taken", host=host, port=port, problem=error.strerror or str(error)) from error
         bound: int = runner.addresses[0][1]
         return bound
 
-    def _task(self, work: Any, name: str) -> None:
-        task = asyncio.create_task(work, name=name)
+    def _task(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run what never ends until the stop; what an outage of the store ends is begun anew."""
+
+        async def keep() -> None:
+            while True:
+                try:
+                    await work()
+                except StoreError as error:
+                    _log.error("task.interrupted", task=name, problem=str(error))
+                await asyncio.sleep(self.settings.retry_first_s)
+
+        task = asyncio.create_task(keep(), name=name)
 
         async def stop() -> None:
             task.cancel()
@@ -310,3 +396,50 @@ class Daemon:
                 await task
 
         self._closing.push_async_callback(stop)
+
+
+async def _addresses(host: str, port: int) -> list[tuple[Any, Any]]:
+    """Where a listener of this name listens: family and address of each, without repeats."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bound(family: Any, address: Any, connections: Connections | None) -> _Port:
+    """A socket at an address, not yet listening; raises OSError and leaves none."""
+    port = _Port(family, connections)
+    try:
+        if os.name == "posix":
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            port.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        port.bind(address)
+    except OSError:
+        port.close()
+        raise
+    return port
+
+
+async def _shut(runner: web.AppRunner, ports: Sequence[_Port]) -> None:
+    """Accept nothing more, let what is answered be answered, and leave no connection behind, in whatever state it is."""
+    for port in ports:
+        # Before the server is shut: asyncio drops what it accepts for a server that is shut meanwhile, and leaves it open.
+        asyncio.get_running_loop().remove_reader(port)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    await runner.cleanup()
+    for port in ports:
+        port.close()
+    if not await _none_left(ports):
+        for connection in [each for port in ports for each in port.left]:
+            with contextlib.suppress(OSError):  # its transport reads the end of the stream, and closes
+                connection.shutdown(socket.SHUT_RDWR)
+        await _none_left(ports)
+
+
+async def _none_left(ports: Sequence[_Port]) -> bool:
+    """Whether all connections have come to their end within a moment."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HANG_UP_S):
+            while any(port.left for port in ports):  # noqa: ASYNC110  a socket that is closed tells nobody
+                await asyncio.sleep(0.005)
+    return not any(port.left for port in ports)

@@ -52,6 +52,15 @@ class VerificationError(WeftError):
     """Bytes, a signature or a log do not hold what they claim."""
 
 
+# Seconds after which somebody may come again whom an outage of ours has turned away.
+RETRY_S = 5
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the trouble is ours and passes: whoever asked is told to come again, and never that it was refused."""
+    return isinstance(error, WeftError) and error.code in ("database-closed", "store-failed", "token-flood")
+
+
 @dataclass(frozen=True, slots=True)
 class Appearance:
     """What the world sees of a code: HTTP status, level of the log line."""
@@ -65,6 +74,7 @@ TABLE: dict[str, Appearance] = {
     "database-unusable": Appearance(500, "error"),
     "database-closed": Appearance(503, "error"),
     "store-failed": Appearance(503, "error"),
+    "unavailable": Appearance(503),
     # settings, keys, the space authority's desk
     "setting-unknown": Appearance(500, "error"),
     "setting-missing": Appearance(500, "error"),
@@ -108,10 +118,11 @@ TABLE: dict[str, Appearance] = {
     "key-other-use": Appearance(401, "warning"),
     "key-not-yet": Appearance(401, "warning"),
     "key-retired": Appearance(401, "warning"),
-    "token-flood": Appearance(429, "warning"),
+    "token-flood": Appearance(503, "warning"),
     # who is called
     "address-malformed": Appearance(400, "warning"),
     "address-outside-list": Appearance(400, "warning"),
+    "address-private": Appearance(400, "warning"),
     "redirect-refused": Appearance(502, "warning"),
     "answer-too-large": Appearance(502, "warning"),
     "answer-encoded": Appearance(502, "warning"),
@@ -145,8 +156,10 @@ TABLE: dict[str, Appearance] = {
     "data-address-missing": Appearance(400),
     "suspended-by-other": Appearance(400),
     "filter-unsupported": Appearance(400),
+    "page-invalid": Appearance(400),
     "agreement-unknown": Appearance(400),
     "process-unknown": Appearance(404),
+    "process-ambiguous": Appearance(409),
     "dataset-unknown": Appearance(404),
     "document-unknown": Appearance(404),
     "process-ended": Appearance(409),
@@ -154,6 +167,9 @@ TABLE: dict[str, Appearance] = {
     "nothing-to-decide": Appearance(409),
     "agreement-not-in-force": Appearance(409),
     "message-too-large": Appearance(413),
+    "message-encoding": Appearance(415),
+    "message-slow": Appearance(408),
+    "too-many-requests": Appearance(429, "warning"),
     "unauthorized": Appearance(401),
     "document-unavailable": Appearance(502),
     "catalog-refused": Appearance(502),
@@ -169,6 +185,10 @@ TABLE: dict[str, Appearance] = {
     "record-invalid": Appearance(500, "error"),
     # the catalog, ours and others'
     "catalog-unreadable": Appearance(502, "warning"),
+    "versions-missing": Appearance(502, "warning"),
+    "versions-unreadable": Appearance(502, "warning"),
+    "version-unsupported": Appearance(502, "warning"),
+    "service-unreadable": Appearance(502, "warning"),
     "graph-invalid": Appearance(400),
     "remote-context": Appearance(400, "warning"),
     "not-publishable": Appearance(400),
@@ -209,6 +229,7 @@ TABLE: dict[str, Appearance] = {
     "stopped-by-provider": Appearance(403),
     "token-revoked": Appearance(401),
     "spool-full": Appearance(503, "error"),
+    "spool-unwritable": Appearance(503, "error"),
     "columns-gone": Appearance(409, "error"),
     "delivery-differs": Appearance(409),
     "delivery-raced": Appearance(503),
@@ -226,6 +247,11 @@ TABLE: dict[str, Appearance] = {
     "bytes-extra": Appearance(502, "warning"),
     "range-differs": Appearance(502, "warning"),
     "digest-differs": Appearance(502, "warning"),
+    "push-refused": Appearance(502, "warning"),
+    "push-undelivered": Appearance(502, "warning"),
+    "push-missing": Appearance(502, "warning"),
+    "push-too-large": Appearance(413, "warning"),
+    "push-columns": Appearance(400),
     "received-unwritable": Appearance(500, "error"),
     # settlement
     "bundle-unknown": Appearance(404),

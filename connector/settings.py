@@ -63,6 +63,12 @@ def _base_address(value: str) -> str:
     return value.removesuffix("/")
 
 
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        ipaddress.ip_network(value)
+    return values
+
+
 def _space_key(value: str) -> str:
     if not _SPACE_KEY.fullmatch(value):
         raise ValueError("is no public key of the form ed25519:<base64url>")
@@ -145,6 +151,14 @@ class Settings(BaseSettings):
     retry_limit_s: Seconds = Field(default=300, description="longest pause between two attempts")
     give_up_s: Seconds = Field(default=86400, description="when an unanswered message is given up")
     concurrency_per_destination: int = Field(default=16, ge=1, le=64, description="attempts in flight to one member")
+    outgoing_networks: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
+        default=(),
+        description="networks that names in the member list may lead to beside public ones, such as 10.0.0.0/8",
+    )
+    push_destinations: tuple[str, ...] = Field(
+        default=(), description="where data may be pushed beside listed addresses: origins, or networks of addresses"
+    )
+    catalog_page_size: int = Field(default=50, ge=1, le=1000, description="datasets on a page of our catalog")
     crawl_timeout_s: Seconds = Field(default=60, description="how long reading one catalog may take")
     crawl_interval_s: Seconds = Field(default=900, description="how often the catalogs of the members are read")
 
@@ -152,7 +166,24 @@ class Settings(BaseSettings):
         default_factory=dict, description="which connector a member runs, where it does not show that itself"
     )
 
+    # What one side may have of us at a time.
+    message_timeout_s: Seconds = Field(default=30, description="how long the body of a message may take to arrive")
+    idle_timeout_s: Seconds = Field(default=60, description="how long a connection may rest, or take over its headers")
+    connections: int = Field(default=4096, ge=16, description="connections held; half the open files if that is less")
+    connections_per_address: int = Field(default=512, ge=8, description="connections held from one address")
+    address_requests: int = Field(
+        default=512, ge=8, description="requests under way from one address whose senders are not known yet"
+    )
+    address_failures_per_min: int = Field(
+        default=3000, ge=1, description="failed proofs of identity from one address before it has to wait"
+    )
+    peer_requests: int = Field(default=128, ge=1, description="requests of one member under way at a time")
+    peer_requests_per_s: float = Field(default=2000, gt=0, description="requests of one member, in the long run")
+    peer_burst: int = Field(default=4000, ge=1, description="requests of one member at once, after a pause")
+
     # Data.
+    push: bool = Field(default=True, description="whether our data is also sent to an address that the consumer names")
+    push_limit_bytes: int = Field(default=64 * GIB, ge=1, description="largest delivery that is pushed to us")
     chunk_bytes: int = Field(default=MIB, ge=4 * KIB, le=16 * MIB, description="size of a hashed chunk")
     credit_window_bytes: int = Field(default=64 * MIB, ge=MIB, description="bytes sent ahead of a receipt")
     receipt_interval_bytes: int = Field(default=16 * MIB, ge=64 * KIB, description="bytes between two receipts of ours")

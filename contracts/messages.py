@@ -23,19 +23,26 @@ def _has_context(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _is_pid(value: str) -> str:
-    # Pids stand in paths as they are (DSP 2025-1, HTTPS binding): these characters would make another path of it.
-    if (
-        not value
-        or len(value) > PID_LIMIT
-        or any(character in value for character in "/#?%")
-        or not value.isprintable()
-    ):
+def is_pid(value: object) -> bool:
+    """Whether this can be the identifier of a process.
+
+    Pids stand in paths as they are (DSP 2025-1, HTTPS binding): the characters excluded here would make another path of it.
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= PID_LIMIT
+        and not any(character in value for character in "/#?%")
+        and value.isprintable()
+    )
+
+
+def _pid(value: str) -> str:
+    if not is_pid(value):
         raise ValueError("must be an identifier without '/', '#', '?' and '%', at most 512 characters")
     return value
 
 
-Pid = Annotated[str, AfterValidator(_is_pid)]
+Pid = Annotated[str, AfterValidator(_pid)]
 Context = Annotated[tuple[str, ...], AfterValidator(_has_context)]
 Reasons = Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]
 

@@ -18,6 +18,7 @@ from policies.errors import CanonicalError, JsonError
 Verify = Callable[[str, bytes, bytes], bool]
 
 SIGNATURE_BYTES = 64
+_MEMBERS = frozenset({"document", "jws"})
 _DETACHED = re.compile(r"([A-Za-z0-9_-]{1,2048})\.\.([A-Za-z0-9_-]{86})")
 
 
@@ -33,6 +34,9 @@ def verify_document(signed: Mapping[str, Any], *, verify: Verify, typ: str | Non
     document = signed.get("document")
     if not isinstance(document, dict):
         raise SignatureError("there is no document")
+    # What the signature does not cover is nobody's word: kept beside it, it would look like somebody's.
+    if not signed.keys() <= _MEMBERS:
+        raise SignatureError("there is more than a document and its jws")
     encoded, kid, signature = _parts(signed.get("jws"))
     try:
         payload = canonical(document)

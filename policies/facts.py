@@ -1,6 +1,7 @@
 """What a policy says without being asked for a decision: columns, transforms, terms, end date, and what can never hold."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from policies.canonical import is_digest
@@ -74,22 +75,23 @@ def valid_until(plan: Plan, action: str = USE) -> datetime | None:
 
 
 def static_problems(
-    plan: Plan, assignee: str, region: str | None, now: datetime, action: str = USE
+    plan: Plan, assignee: str, region: str | None, now: datetime, action: str = USE, *, undecidable: bool = True
 ) -> tuple[Problem, ...]:
     """Why this consumer could never do an action under the policy: another recipient or region, validity over, undecidable terms.
 
-    Empty when some permission can still hold for it. A provider refuses to agree on a policy with such a problem.
+    Empty when some permission can still hold for it. A provider refuses to agree on a policy with such a problem. A consumer asks
+    without `undecidable` terms: those it leaves to who provides, and what is over is over for both.
     """
     choice = plan.choice(action)
     fault = plan.fault or choice.fault
-    if fault is not None:
+    if fault is not None and undecidable:
         return (
             Problem("", fault.reason, {"operand": fault.left_operand or "", "name": _subject(plan, fault, action)}),
         )
     if not choice.permissions:
-        return (Problem("permission", "no-permission", {"name": action}),)
-    request, state = Request(choice.action, assignee), State(now, region)
-    problems = [tuple(_hopeless(permission, request, state)) for permission in choice.permissions]
+        return (Problem("permission", "no-permission", {"name": action}),) if undecidable else ()
+    asked = _Asked(Request(choice.action, assignee), State(now, region), False if undecidable else None)
+    problems = [tuple(_hopeless(permission, asked)) for permission in choice.permissions]
     return problems[0] if all(problems) else ()
 
 
@@ -114,12 +116,21 @@ def _end(permission: PermissionPlan) -> datetime | None:
     return min(ends, default=None)
 
 
-def _hopeless(permission: PermissionPlan, request: Request, state: State) -> Iterable[Problem]:
-    if permission.fault is not None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who asks, in which world, and what an undecidable condition counts as: False for never, None for perhaps."""
+
+    request: Request
+    state: State
+    undecidable: Truth
+
+
+def _hopeless(permission: PermissionPlan, asked: _Asked) -> Iterable[Problem]:
+    if permission.fault is not None and asked.undecidable is False:
         yield Problem(permission.permission.path, permission.fault.reason)
     for node in permission.nodes:
-        if _prospect(node, request, state) is False:
-            finding = node_finding(node, request, state)
+        if _prospect(node, asked) is False:
+            finding = node_finding(node, asked.request, asked.state)
             facts = {
                 "operand": finding.left_operand,
                 "operator": finding.operator,
@@ -131,15 +142,15 @@ def _hopeless(permission: PermissionPlan, request: Request, state: State) -> Ite
             yield Problem(node.constraint.path, "cannot-hold", known)
 
 
-def _prospect(node: Node, request: Request, state: State) -> Truth:
+def _prospect(node: Node, asked: _Asked) -> Truth:
     """Whether a condition will hold for this consumer: False for never, None for perhaps."""
     if node.fault is not None:
-        return False
+        return asked.undecidable
     if not isinstance(node, Leaf):
-        return LOGIC[node.constraint.operand]([_prospect(child, request, state) for child in node.children])
-    name, operator = node.constraint.left, node.constraint.operator
+        return LOGIC[node.constraint.operand]([_prospect(child, asked) for child in node.children])
+    name, operator, now = node.constraint.left, node.constraint.operator, asked.state.now
     if name == DATE_TIME:
-        # Over is over; what is not yet, may come. Only the ends are certain: an instant that is now can still be met.
-        over = operator in _ENDING and (state.now > node.right or (operator == "lt" and state.now == node.right))
+        # Over is over; what is not yet, may come. An instant that is now can still be met.
+        over = operator in _ENDING and (now > node.right or (operator == "lt" and now == node.right))
         return False if over else None
-    return node.test(request, state) if name in (RECIPIENT, SPATIAL) else None
+    return node.test(asked.request, asked.state) if name in (RECIPIENT, SPATIAL) else None

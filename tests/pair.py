@@ -7,7 +7,9 @@ Every daemon is real: its own folder, keys, SQLite file (without fsync), HTTP on
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,14 +27,26 @@ from tests.faulty import FaultyTransport, Script
 
 START = datetime(2026, 11, 10, 1, 0, tzinfo=UTC)
 REGIONS = {"p-oem": "CN-31"}
+LISTENING = range(10_000, 32_768)
+_TURN = itertools.count(os.getpid() * 1009)  # each process of the tests looks elsewhere first
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; taken together so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports that were free a moment ago, all different.
+
+    They lie below those that the system gives to outgoing connections: one of a daemon that runs already could take what the
+    next is to listen on.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
+        while len(sockets) < count:
+            item = socket.socket()
+            try:
+                item.bind(("127.0.0.1", LISTENING[next(_TURN) % len(LISTENING)]))
+            except OSError:
+                item.close()
+            else:
+                sockets.append(item)
         return [item.getsockname()[1] for item in sockets]
     finally:
         for item in sockets:

@@ -94,6 +94,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("release", "controlling:release", "{agreement}"),
         Command("duties", "controlling:duties", "[{action, debtor, creditor, deadline, state, ...}]"),
     ),
+    "look": (
+        Command("show", "showing:show", "Story"),
+        Command("doctor", "doctoring:doctor", "[Check]; exit code 1 when one failed"),
+    ),
     "settle": (
         Command("bundle sign", "settling:sign", "Bundle"),
         Command("bundle list", "settling:list_", "[Bundle]"),

@@ -48,10 +48,11 @@ async def start(
     purpose: str = "",
     receive: Annotated[bool, Option("--receive")] = False,
     columns: str | None = None,
+    push: Annotated[bool, Option("--push")] = False,
     timeout_s: Annotated[float, Option("--timeout")] = 300.0,
     dry_run: Annotated[bool, Option("--dry-run")] = False,
 ) -> None:
-    """Ask for access under an agreement; with --receive have the daemon fetch the data too."""
+    """Ask for access under an agreement; with --receive have the daemon fetch the data too, with --push the provider sends it."""
     shell: Shell = ctx.obj
     async with connect(shell) as client:
         digest = await complete(agreement, client.agreements(), lambda each: each.digest, shell.lang)
@@ -63,8 +64,8 @@ async def start(
                 decision.to_dict(), [("decision", decision.outcome), ("reason", decision.sentence.get(shell.lang))]
             )
             return
-        found = await client.transfer(digest, purpose=purpose)
-        if receive:
+        found = await client.transfer(digest, purpose=purpose, push=push)
+        if receive and not push:
             found = await found.wait("STARTED", timeout_s=timeout_s)
             await client.deliver(transfer=found, columns=columns.split(",") if columns else None)
     _show(shell, found)

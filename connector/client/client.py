@@ -10,21 +10,23 @@ with the same key they have one effect. Cancelling a call cancels the waiting, n
 """
 
 import ssl as tls
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from connector.client.accept import Accept
+from connector.client.caller import segment
+from connector.client.controlling import Controlling
 from connector.client.delivery import Delivery
 from connector.client.errors import InvalidRequestError, NotFoundError
 from connector.client.fetch import Tell, fetch
-from connector.client.listing import Listing, Page
+from connector.client.listing import Listing
+from connector.client.looking import Looking
 from connector.client.models import (
     AuditRecord,
-    Bundle,
     Dataset,
     Document,
     DryRun,
@@ -36,16 +38,14 @@ from connector.client.models import (
     Offer,
     Preview,
     Published,
-    Settlement,
     Status,
 )
 from connector.client.processes import Agreement, Negotiation, Transfer
 from connector.client.session import Session
+from connector.client.settling import Settling
 
-M = TypeVar("M", bound=Model)
 
-
-class Client:
+class Client(Settling, Controlling, Looking):
     """A client of one daemon. `key` is the management key, else it is read from `key_file`, else from WEFT_KEY."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Client:
 
     def catalog(self, participant: str) -> Listing[Dataset]:
         """The catalog of one provider, asked now."""
-        return self._listing(participant, f"/v1/catalogs/{_segment(participant)}", Dataset.read)
+        return self._listing(participant, f"/v1/catalogs/{segment(participant)}", Dataset.read)
 
     async def refresh(self, participant: str | None = None) -> list[Freshness]:
         """Crawl all members, or one, now; returns how fresh each part of the index is then."""
@@ -153,6 +153,7 @@ class Client:
         purpose: str = "",
         accept: Accept = None,
         columns: Sequence[str] | None = None,
+        push: bool = False,
         save: str | Path | None = None,
         reuse: bool = True,
         timeout_s: float = 300.0,
@@ -160,7 +161,8 @@ class Client:
     ) -> Delivery:
         """From a dataset to a verified delivery: agreement (reused or negotiated), transfer, bytes, receipt.
 
-        Terms are refused unless `accept` consents to them (see `connector.client.accept`). `save` writes the file too.
+        Terms are refused unless `accept` consents to them (see `connector.client.accept`). `save` writes the file too. With `push`
+        the provider sends everything that is granted, instead of our fetching `columns`.
         Raises OfferRejectedError with the differences of each offer, NegotiationTerminatedError, TransferTerminatedError,
         DeliveryFailedError, StillWaitingError; a repeated fetch goes on where this one stopped.
         """
@@ -171,6 +173,7 @@ class Client:
             purpose=purpose,
             accept=accept,
             columns=tuple(columns) if columns is not None else None,
+            push=push,
             save=Path(save) if save is not None else None,
             reuse=reuse,
             timeout_s=timeout_s,
@@ -232,10 +235,10 @@ class Client:
     async def document(self, digest: str, *, from_: str | None = None, kind: str = "terms") -> Document:
         """Terms or a transform by digest: what the daemon holds, else fetched from the participant who cites it."""
         query = {"from": from_, "kind": kind}
-        return Document.read(await self.session.get(f"/v1/documents/{_segment(digest)}", query))
+        return Document.read(await self.session.get(f"/v1/documents/{segment(digest)}", query))
 
     async def negotiation(self, identifier: str) -> Negotiation:
-        return Negotiation.of(self, await self.session.get(f"/v1/negotiations/{_segment(identifier)}"))
+        return Negotiation.of(self, await self.session.get(f"/v1/negotiations/{segment(identifier)}"))
 
     def agreements(
         self,
@@ -250,16 +253,21 @@ class Client:
         return self._listing("agreements", "/v1/agreements", self._of(Agreement), query)
 
     async def agreement(self, digest: str) -> Agreement:
-        return Agreement.of(self, await self.session.get(f"/v1/agreements/{_segment(digest)}"))
+        return Agreement.of(self, await self.session.get(f"/v1/agreements/{segment(digest)}"))
 
     # -- transferring ------------------------------------------------------------------------------------------------
 
     async def transfer(
-        self, agreement: Agreement | str, *, purpose: str = "", idempotency_key: str | None = None
+        self,
+        agreement: Agreement | str,
+        *,
+        purpose: str = "",
+        push: bool = False,
+        idempotency_key: str | None = None,
     ) -> Transfer:
-        """Ask the provider for access under an agreement. Returns once that is durable."""
+        """Ask the provider for access under an agreement, or with `push` to send the data. Returns once that is durable."""
         digest = agreement if isinstance(agreement, str) else agreement.digest
-        body = {"agreement": digest, "purpose": purpose}
+        body = {"agreement": digest, "purpose": purpose} | ({"push": True} if push else {})
         return Transfer.of(
             self, await self.session.send("POST", "/v1/transfers", body, idempotency_key=idempotency_key)
         )
@@ -272,7 +280,7 @@ class Client:
         return self._listing("transfers", "/v1/transfers", self._of(Transfer), query)
 
     async def transfer_process(self, identifier: str) -> Transfer:
-        return Transfer.of(self, await self.session.get(f"/v1/transfers/{_segment(identifier)}"))
+        return Transfer.of(self, await self.session.get(f"/v1/transfers/{segment(identifier)}"))
 
     async def deliver(
         self,
@@ -281,15 +289,19 @@ class Client:
         transfer: Transfer | str | None = None,
         purpose: str = "",
         columns: Sequence[str] | None = None,
+        push: bool = False,
         idempotency_key: str | None = None,
     ) -> Delivery:
-        """Have the daemon receive and verify data: under an agreement (it asks for the transfer first) or of a transfer."""
+        """Have the daemon receive and verify data: under an agreement (it asks for the transfer first) or of a transfer.
+
+        With `push`, under an agreement, the provider sends everything that is granted.
+        """
         body = {
             "agreement": agreement.digest if isinstance(agreement, Agreement) else agreement,
             "transfer": transfer.id if isinstance(transfer, Transfer) else transfer,
             "purpose": purpose,
             "columns": list(columns) if columns is not None else None,
-        }
+        } | ({"push": True} if push else {})
         return Delivery.of(
             self, await self.session.send("POST", "/v1/deliveries", body, idempotency_key=idempotency_key)
         )
@@ -300,7 +312,7 @@ class Client:
         return self._listing("deliveries", "/v1/deliveries", self._of(Delivery), query)
 
     async def delivery(self, identifier: str) -> Delivery:
-        return Delivery.of(self, await self.session.get(f"/v1/deliveries/{_segment(identifier)}"))
+        return Delivery.of(self, await self.session.get(f"/v1/deliveries/{segment(identifier)}"))
 
     # -- providing -----------------------------------------------------------------------------------------------------
 
@@ -354,7 +366,7 @@ class Client:
     async def withdraw(self, dataset: str, reason: str, *, idempotency_key: str | None = None) -> None:
         """Stop offering a dataset; agreements about it stay."""
         await self.session.send(
-            "DELETE", f"/v1/datasets/{_segment(dataset)}", query={"reason": reason}, idempotency_key=idempotency_key
+            "DELETE", f"/v1/datasets/{segment(dataset)}", query={"reason": reason}, idempotency_key=idempotency_key
         )
 
     def datasets(self) -> Listing[Published]:
@@ -363,131 +375,7 @@ class Client:
 
     async def lineage(self, dataset: str, *, provider: str | None = None) -> Lineage:
         """Where a dataset came from and what came of it; without a `provider` ours, else the only one that is known."""
-        return Lineage.read(await self.session.get(f"/v1/lineage/{_segment(dataset)}", {"provider": provider}))
-
-    # -- settlement ----------------------------------------------------------------------------------------------------
-
-    async def sign_bundle(
-        self,
-        document: Mapping[str, Any] | None = None,
-        *,
-        terms: str | None = None,
-        from_: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> Bundle:
-        """Sign a contract of many parties: its terms document, or the digest of one that we hold or that `from_` serves."""
-        body = {"document": dict(document) if document is not None else None, "terms": terms or "", "from": from_ or ""}
-        return Bundle.read(await self.session.send("POST", "/v1/bundles", body, idempotency_key=idempotency_key))
-
-    def bundles(self) -> Listing[Bundle]:
-        """The contracts of many parties that we are a signatory of."""
-        return self._listing("bundles", "/v1/bundles", Bundle.read)
-
-    async def bundle(self, name: str) -> Bundle:
-        """One of them, by its id or the digest of its terms."""
-        return Bundle.read(await self.session.get(f"/v1/bundles/{_segment(name)}"))
-
-    async def settlement(self, period: str) -> Settlement:
-        """The statements of a period such as `2026-10`; before closing a preview from our own books."""
-        return Settlement.read(await self.session.get(f"/v1/settlement/{_segment(period)}"))
-
-    async def close_period(
-        self, period: str, *, only: Collection[str] = (), idempotency_key: str | None = None
-    ) -> Settlement:
-        """Consent to the statements of a period, or `only` to those of these refs: computed, proposed and signed by themselves.
-
-        Repeated, it says again what was not agreed yet.
-        """
-        path = f"/v1/settlement/{_segment(period)}/close"
-        raw = await self.session.send("POST", path, {"only": list(only)}, idempotency_key=idempotency_key)
-        return Settlement.read(raw)
-
-    async def import_ledger(
-        self,
-        path: str | Path,
-        *,
-        period: str,
-        names: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
-    ) -> Mapping[str, Any]:
-        """Book the usage records of a CSV file, an absolute path on the daemon's machine; returns digest, rows, added, known.
-
-        `names` says what its short names of parties and products stand for. The same file again changes nothing.
-        """
-        body = {"path": str(path), "period": period, "names": dict(names or {})}
-        answer: Mapping[str, Any] = await self.session.send(
-            "POST", "/v1/ledgers", body, idempotency_key=idempotency_key
-        )
-        return answer
-
-    def ledgers(self, period: str | None = None) -> Listing[Model]:
-        """The ledgers that were imported, and who else holds each."""
-        return self._listing("ledgers", "/v1/ledgers", Model.read, {"period": period})
-
-    async def state(
-        self,
-        period: str,
-        *,
-        quality: Mapping[str, str] | None = None,
-        outage: Mapping[str, Sequence[str]] | None = None,
-        income: int | None = None,
-        bundle: str = "",
-    ) -> Sequence[Mapping[str, Any]]:
-        """State grades and full days without service by ref, or a bundle's net income in minor units; returns all that is stated.
-
-        No outage is stated as an empty list: nothing is inferred from silence.
-        """
-        days = {ref: list(each) for ref, each in (outage or {}).items()}
-        body = {"bundle": bundle, "quality": dict(quality or {}), "outage": days, "income": income}
-        answer = await self.session.send("PUT", f"/v1/settlement/{_segment(period)}/stated", body)
-        found: Sequence[Mapping[str, Any]] = answer["items"]
-        return found
-
-    async def stated(self, period: str) -> Sequence[Mapping[str, Any]]:
-        """What we have stated for a period."""
-        found: Sequence[Mapping[str, Any]] = (await self.session.get(f"/v1/settlement/{_segment(period)}/stated"))[
-            "items"
-        ]
-        return found
-
-    # -- control -------------------------------------------------------------------------------------------------------
-
-    async def stop(self, partner: str, *, reason: str, idempotency_key: str | None = None) -> int:
-        """The kill switch: from now on nothing moves with a partner, `*` for everybody; returns how many transfers ended."""
-        body = {"participant": partner, "reason": reason}
-        answer = await self.session.send("POST", "/v1/stops", body, idempotency_key=idempotency_key)
-        return int(answer["transfers"])
-
-    async def resume(self, partner: str, *, idempotency_key: str | None = None) -> Sequence[str]:
-        """Take back the stop of a partner, `*` for that of everybody; what was ended is asked for anew.
-
-        Returns the stops that are still in the way.
-        """
-        body = {"participant": partner}
-        answer = await self.session.send("POST", "/v1/stops/lift", body, idempotency_key=idempotency_key)
-        return [str(each) for each in answer["still"]]
-
-    def stops(self) -> Listing[Model]:
-        """Partners with whom nothing moves."""
-        return self._listing("stops", "/v1/stops", Model.read)
-
-    async def report_breach(self, agreement: str, *, action: str, reason: str) -> Sequence[str]:
-        """Say that a partner did what our agreement prohibits; returns the remedies that were carried out."""
-        body = {"agreement": agreement, "action": action, "reason": reason}
-        answer = await self.session.send("POST", "/v1/breaches", body)
-        return [str(each) for each in answer["remedies"]]
-
-    def holds(self) -> Listing[Model]:
-        """Agreements under which nothing moves because of a breach."""
-        return self._listing("holds", "/v1/holds", Model.read)
-
-    async def release(self, agreement: str, *, reason: str) -> None:
-        """Let transfers under a held agreement begin again."""
-        await self.session.send("POST", f"/v1/holds/{_segment(agreement)}/release", {"reason": reason})
-
-    def duties(self, *, state: str | None = None, partner: str | None = None) -> Listing[Model]:
-        """What is owed after deliveries, by us and to us: the nearest deadline first, then what is fulfilled."""
-        return self._listing("duties", "/v1/duties", Model.read, {"state": state, "partner": partner})
+        return Lineage.read(await self.session.get(f"/v1/lineage/{segment(dataset)}", {"provider": provider}))
 
     # -- policies, events, audit ---------------------------------------------------------------------------------------
 
@@ -573,21 +461,3 @@ class Client:
         if provider is not None:
             return Dataset(id=dataset, provider=provider)
         return await self.dataset(dataset)
-
-    def _of(self, model: "type[Any]") -> Callable[[Any], Any]:
-        return lambda raw: model.of(self, raw)
-
-    def _listing(
-        self, what: str, path: str, read: Callable[[Any], M], query: Mapping[str, Any] | None = None
-    ) -> Listing[M]:
-        async def page(size: int, after: str | None) -> Page[M]:
-            answer = await self.session.get(path, {**(query or {}), "limit": size, "after": after})
-            return Page(tuple(read(each) for each in answer["items"]), answer.get("next"), answer)
-
-        fetching: Callable[[int, str | None], Awaitable[Page[M]]] = page
-        return Listing(what, fetching)
-
-
-def _segment(text: str) -> str:
-    """Text as one segment of a path."""
-    return quote(text, safe="")

@@ -47,6 +47,7 @@ async def fetch(
     purpose: str,
     accept: Accept,
     columns: tuple[str, ...] | None,
+    push: bool,
     save: Path | None,
     reuse: bool,
     timeout_s: float,
@@ -58,6 +59,7 @@ async def fetch(
         accepted=consent(accept),
         purpose=purpose,
         columns=columns,
+        push=push,
         deadline=time.monotonic() + timeout_s,
         progress=progress,
     )
@@ -83,6 +85,7 @@ class _Fetch:
         accepted: Consent,
         purpose: str,
         columns: tuple[str, ...] | None,
+        push: bool,
         deadline: float,
         progress: Tell | None,
     ) -> None:
@@ -90,6 +93,7 @@ class _Fetch:
         self._consent = accepted
         self._purpose = purpose
         self._columns = columns
+        self._push = push
         self._deadline = deadline
         self._progress = progress
         self._started = time.monotonic()
@@ -190,7 +194,9 @@ class _Fetch:
         delivery = await self._under_way(agreement) if join else None
         if delivery is None:
             # One request: the daemon asks for the transfer, and the delivery waits until it has started.
-            delivery = await self._client.deliver(agreement=agreement, purpose=self._purpose, columns=self._columns)
+            delivery = await self._client.deliver(
+                agreement=agreement, purpose=self._purpose, columns=self._columns, push=self._push
+            )
             self.tell("transfer", transfer=delivery.transfer)
         self.tell("receive", delivery=delivery.id, size=delivery.size)
         return await self._received(delivery)

@@ -159,7 +159,7 @@ class Dataset(Model):
     bytes: int | None = None
     sha256: str | None = None
     version: str | None = None
-    media_type: str = ""
+    media_type: str | None = None
     modified: datetime | None = None
     prices: tuple[Price, ...] = ()
     offers: tuple[Offer, ...] = ()

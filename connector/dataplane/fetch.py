@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from connector.dataplane.acknowledge import OFF, OLD, Acknowledger
-from connector.dataplane.files import write_whole
+from connector.dataplane.files import settled, write_whole
 from connector.dataplane.naming import place_of
 from connector.dataplane.partfile import PartFile, part_of
 from connector.dataplane.plain import PlainFile, fetch_plain
@@ -73,7 +73,10 @@ class Fetch:
         self._moved_at = node.clock.monotonic()
 
     async def run(self) -> None:
-        """Until the delivery is received or has failed; both are in the store then."""
+        """Until the delivery is received or has failed; both are in the store then.
+
+        Raises StoreError while the store cannot take what has become of it: begun anew, it goes on from what is kept.
+        """
         try:
             while self._delivery.state not in (State.VERIFIED, State.RECEIVED):
                 transfer, agreement = await self._moving()
@@ -85,6 +88,8 @@ class Fetch:
                     await self._pause(error)
             if self._delivery.state is State.VERIFIED:
                 await self._hand_over()
+        except StoreError:
+            raise
         except (WeftError, ContractError, OSError) as error:
             await self._fail(error)
         else:
@@ -156,7 +161,7 @@ class Fetch:
             work.result()
 
     async def _fetch(self, transfer: Transfer, agreement: Agreement) -> None:
-        remote = Remote(self._node, transfer, self._delivery.columns)
+        remote = self._remote(transfer)
         answer = await remote.small("/manifest")
         if answer.status == HTTPStatus.NOT_FOUND:
             await self._fetch_plain(remote)
@@ -172,10 +177,18 @@ class Fetch:
             finally:
                 receipting.cancel()
                 await asyncio.wait([receipting])
-        await asyncio.to_thread(part.finish)
+        await self._whole(part, signed)
+
+    async def _whole(self, part: PartFile, signed: dict[str, JsonValue]) -> None:
+        """Every chunk holds: the file gets its name, its evidence is put beside it, the final receipt is on record."""
+        await settled(part.finish)
         await asyncio.to_thread(write_whole, _beside(part.path, "manifest"), orjson.dumps(signed))
         self._delivery = await self._acknowledger.final(part)
         await asyncio.to_thread(write_whole, _beside(part.path, "receipt"), self._delivery.receipt)
+
+    def _remote(self, transfer: Transfer) -> Remote:
+        """The provider's data addresses; raises RefusedError when there are none that we can use."""
+        return Remote(self._node, transfer, self._delivery.columns)
 
     async def _accept(self, manifest: Manifest, signed: dict[str, JsonValue]) -> None:
         """Keep the manifest; raises VerificationError when it is not the one that we have, or stands for two deliveries."""
@@ -227,7 +240,7 @@ class Fetch:
         answer = await remote.small("/chunks", limit_bytes=max(length, SMALL_BYTES))
         leaves = await asyncio.to_thread(read_leaves, manifest, answer.body)
         part = PartFile(Path(self._delivery.path), manifest, leaves)
-        await asyncio.to_thread(part.open)
+        await settled(part.open)
         self._file = part
         return part
 
@@ -246,10 +259,14 @@ class Fetch:
         file = self._file if isinstance(self._file, PlainFile) else None
         if file is None:
             file = PlainFile(place_of(self._node.settings.data_dir, self._delivery, ".data"))
-            await asyncio.to_thread(file.open)
+            await settled(file.open)
             self._file = file
         proven = await fetch_plain(remote, file, self._heard_plain)
-        await asyncio.to_thread(file.finish)
+        await self._whole_plain(file, proven=proven)
+
+    async def _whole_plain(self, file: PlainFile, *, proven: bool) -> None:
+        """Everything is here: the file gets its name; what no digest has proven says so."""
+        await settled(file.finish)
         found: dict[str, JsonValue] = {
             "delivery": self._delivery.id,
             "sha256": file.sha256,
@@ -302,7 +319,7 @@ class Fetch:
     async def _handed_over(self) -> bool:
         transfer, _ = await self._node.db.read(self._look)
         try:
-            await Remote(self._node, transfer, self._delivery.columns).receipt(self._delivery.receipt)
+            await self._remote(transfer).receipt(self._delivery.receipt)
         except UnreachableError as error:
             await self._pause(error)
         except RemoteRefusal as error:
@@ -341,6 +358,9 @@ class Fetch:
         self._node.counters.add("weft_deliveries_total", role="consumer", result="failed")
 
         def work(tx: Tx) -> Delivery:
+            current = deliveries.get(tx, self._delivery.id) or self._delivery
+            if current.state is State.RECEIVED:
+                return current  # it came to its end meanwhile
             self._node.audit.append(
                 tx,
                 "delivery.failed",
@@ -357,7 +377,6 @@ class Fetch:
                     "facts": dict(facts),
                 },
             )
-            current = deliveries.get(tx, self._delivery.id) or self._delivery
             return deliveries.save(tx, current, self._node.clock.now(), state=State.FAILED, code=code, reason=reason)
 
         self._delivery = await self._node.db.transact(work)

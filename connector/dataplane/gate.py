@@ -2,10 +2,11 @@
 
     token -> transfer STARTED, agreement in force -> decision -> content -> reservation, delivery and record durable -> bytes
 
-Whoever serves bytes asks `judge`, then `reserve`, and `release` before the last of them. A refusal counts nothing and is
-recorded. The first GET of manifest or data reserves the count; what follows for the same transfer, version and columns is
-free, but is judged again: token, state and time window. A copy that must be made is made before the reservation, so that
-a broken source costs nobody a count; no byte of it leaves before the reservation is durable.
+Whoever serves bytes asks `judge` (of a push `judge_push`: the transfer itself stands for the token), then `reserve`, and
+`release` before the last of them. A refusal counts nothing and is recorded. The first GET of manifest or data, or the first
+POST of a push, reserves the count; what follows for the same transfer, version and columns is free, but is judged again: token,
+state and time window. A copy that must be made is made before the reservation, so that a broken source costs nobody a count; no
+byte of it leaves before the reservation is durable.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ import orjson
 
 from connector.clock import moment
 from connector.dataplane.content import Content, Contents, Wanted
-from connector.dataplane.standing import ENDED, DeniedError, Seen, look, only_one, standing
+from connector.dataplane.standing import ENDED, DeniedError, Seen, look, look_at, only_one, standing
 from connector.dataplane.transforms.model import Transform, parse_transform
 from connector.dispatch.peers import root_of
 from connector.errors import AuthenticationError, RefusedError
@@ -45,6 +46,9 @@ from policies.canonical import parse_json
 from policies.columns import format_list, parse_list
 from policies.decision import Decision, Outcome
 from policies.vocabulary import COLUMNS, USE
+
+# A time in a token is a number, which has no more than these.
+ROUNDING = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,22 @@ class Gate:
         given = self.grant(pid, header)
         seen = await self._look(given)
         columns = None if query is None else parse_list(query)
+        async with self._opened(seen, columns) as judged:
+            yield judged
+
+    @asynccontextmanager
+    async def judge_push(self, pid: str) -> AsyncIterator[Judged]:
+        """As `judge`, for data that we send to where the consumer wants it: all columns that are granted."""
+        seen = await self._node.db.read(lambda tx: look_at(tx, pid))
+        if seen.barred:
+            raise DeniedError(
+                seen.barred, agreement=seen.agreement.digest
+            )  # nobody asked: we look again when it may move
+        async with self._opened(seen, None) as judged:
+            yield judged
+
+    @asynccontextmanager
+    async def _opened(self, seen: Seen, columns: tuple[str, ...] | None) -> AsyncIterator[Judged]:
         wanted, transforms = await self._decided(seen, columns)
         known = self._belongs(seen, wanted)
         if known is not None:
@@ -185,9 +205,8 @@ class Gate:
         return seen
 
     def _check_fresh(self, transfer: Transfer, given: Grant) -> None:
-        """A token from before the last start is dead: a suspension revokes it. Its end tells when it began."""
-        issued = given.expires - timedelta(seconds=self._node.settings.data_token_lifetime_s)
-        if transfer.started and issued.timestamp() < floor(moment(transfer.started).timestamp()):
+        """A token from before the last start is dead: a suspension revokes it."""
+        if transfer.started and given.issued < moment(transfer.started) - ROUNDING:
             raise AuthenticationError("token-revoked", transfer=transfer.pid)
 
     def _piggyback(self, tx: Tx, given: Grant) -> None:

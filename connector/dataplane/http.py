@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from connector.errors import TABLE, AuthenticationError, WeftError
+from connector.errors import RETRY_S, TABLE, AuthenticationError, WeftError, is_outage
 from connector.identity.tokens import CLOCK_CODES
 from policies.errors import PolicyError
 from policies.sentences import LANGUAGES, has_sentence, sentence
@@ -88,7 +88,9 @@ def problem(error: WeftError | PolicyError, status: int | None = None) -> web.Re
     `status` is that of a refusal whose codes are not in the table of errors: the reasons of a policy.
     """
     code, facts = error.code, dict(error.facts)
-    if isinstance(error, AuthenticationError) and code not in CLOCK_CODES:
+    if is_outage(error):
+        code, facts = "unavailable", {}
+    elif isinstance(error, AuthenticationError) and code not in CLOCK_CODES:
         # Which check failed is for our log; the peer learns only what it can do about it.
         code, facts = "unauthorized", {}
     if status is None:
@@ -106,6 +108,8 @@ def problem(error: WeftError | PolicyError, status: int | None = None) -> web.Re
         if facts.get(fact):
             body[member] = facts[fact]
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_S)
     return web.Response(status=status, body=orjson.dumps(body), content_type=PROBLEM, headers=headers)
 
 

@@ -3,14 +3,13 @@
 Without a digest nothing can be verified; then the delivery says so (`unverified`).
 """
 
-import asyncio
 import os
 from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
-from connector.dataplane.files import put_in_place
+from connector.dataplane.files import put_in_place, settled
 from connector.dataplane.http import read_repr_digest
 from connector.dataplane.partfile import part_of
 from connector.dataplane.remote import Remote
@@ -85,10 +84,10 @@ async def fetch_plain(remote: Remote, file: PlainFile, received: Callable[[int, 
         async for piece in download.chunks():
             buffer += piece
             if len(buffer) >= WRITE_BYTES:
-                await asyncio.to_thread(file.append, bytes(buffer))
+                await settled(file.append, bytes(buffer))
                 buffer.clear()
                 received(file.size, total)
-        await asyncio.to_thread(file.append, bytes(buffer))
+        await settled(file.append, bytes(buffer))
         received(file.size, file.size)
     if digest is not None and digest != file.sha256:
         raise VerificationError("digest-differs", expected=digest, found=file.sha256)

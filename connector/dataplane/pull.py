@@ -41,9 +41,9 @@ SEALED_MOST = 10_000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def routes(node: Node) -> list[web.RouteDef]:
-    """Everything below `/data`."""
-    pull = Pull(node)
+def routes(node: Node, contents: Contents) -> list[web.RouteDef]:
+    """Everything below `/data`; the spool and the leaves of `contents` are shared with whoever else sends."""
+    pull = Pull(node, contents)
     base = "/data/{pid}"
     return [
         web.get(base, pull.answered(pull.data), allow_head=False),
@@ -58,9 +58,9 @@ def routes(node: Node) -> list[web.RouteDef]:
 class Pull:
     """The handlers of one node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, contents: Contents) -> None:
         self._node = node
-        self._contents = Contents(node)
+        self._contents = contents
         self._gate = Gate(node, self._contents)
         self._receipts = Receipts(node, self._contents)
         self._sender = Sender(node, self._gate, self._receipts)

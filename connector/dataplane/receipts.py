@@ -106,9 +106,15 @@ class Receipts:
         before = self._before(delivery)
         if delivery.state is State.RECEIVED and before is not None:
             return Acknowledgement(before.seq, before.upto, final=True)
+        manifest = _manifest(delivery)
+        if receipt == before and receipt.final(manifest):
+            # The same one twice at a time: refused as old, it would be signed anew, and the sides would count different ones.
+            await self._node.db.transact(
+                lambda tx: self._keep(tx, delivery.id, receipt, manifest, orjson.dumps(signed))
+            )
+            return Acknowledgement(receipt.seq, receipt.upto, final=True)
         self._timely(receipt)
         _newer(receipt, before)
-        manifest = _manifest(delivery)
         tree = await self._check(receipt, manifest, delivery, before)
         _newer(receipt, self._before(delivery))  # another one may have come meanwhile
         under = self._under.pop(delivery.id, None)
@@ -125,7 +131,7 @@ class Receipts:
                 lambda tx: self._keep(tx, delivery.id, receipt, manifest, orjson.dumps(signed))
             )
         if final:
-            del self._under[delivery.id]
+            self._under.pop(delivery.id, None)
         return Acknowledgement(receipt.seq, receipt.upto, final=final)
 
     def _before(self, delivery: Delivery) -> Receipt | None:

@@ -51,7 +51,8 @@ class Remote:
         self._endpoint, _, self._query = address.url.partition("?")
         self._columns = columns
         self._token = address.token
-        self._scheme = "Bearer "
+        self._scheme = "Bearer " if node.peers.of(transfer.counterparty).bearer else ""
+        self._turned = False  # whether the other way to show the token was tried
 
     async def small(self, suffix: str, *, limit_bytes: int = SMALL_BYTES) -> Small:
         """A GET below the endpoint. Raises RemoteRefusal for 403, 409 and the like, UnreachableError for 429 and 5xx.
@@ -88,7 +89,9 @@ class Remote:
     async def receipt(self, body: bytes) -> Small:
         """POST a receipt; with our protocol token where the data token has ended for good."""
         url, headers = self._url("/receipts", query=False), {"Content-Type": "application/json"}
-        answer = await self._request("POST", url, headers, body, SMALL_BYTES)
+        answer = Small(HTTPStatus.UNAUTHORIZED, b"")
+        if self._token:
+            answer = await self._request("POST", url, headers, body, SMALL_BYTES)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             spoken = {"Authorization": await self._node.identity.authorisation(self._provider)}
             answer = await self._request("POST", url, headers, body, SMALL_BYTES, authorization=spoken)
@@ -99,20 +102,25 @@ class Remote:
     async def _other_token(self, refused: Small) -> bool:
         """Whether there is another way to show who we are; raises RemoteRefusal when the provider says there is none."""
         said = _problem(refused.body)
-        if refused.status == HTTPStatus.UNAUTHORIZED:
-            spoken = {"Authorization": await self._node.identity.authorisation(self._provider)}
-            url = self._url("/token", query=False)
-            answer = await self._request("POST", url, {}, None, SMALL_BYTES, authorization=spoken)
-            if answer.status == HTTPStatus.OK:
-                fresh = _object(answer.body).get("access_token")
-                if isinstance(fresh, str) and fresh:
-                    self._token, self._scheme = fresh, "Bearer "
-                    return True
-            if answer.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-                raise refusal(answer, url)
-        if said is None and self._scheme:
-            self._scheme = ""
+        if refused.status == HTTPStatus.UNAUTHORIZED and await self.fresh_token():
             return True
+        if said is None and not self._turned:
+            self._turned, self._scheme = True, "" if self._scheme else "Bearer "
+            return True
+        return False
+
+    async def fresh_token(self) -> bool:
+        """Ask for the next token as who we are, False from a peer without that extension; raises like `small`."""
+        spoken = {"Authorization": await self._node.identity.authorisation(self._provider)}
+        url = self._url("/token", query=False)
+        answer = await self._request("POST", url, {}, None, SMALL_BYTES, authorization=spoken)
+        if answer.status == HTTPStatus.OK:
+            fresh = _object(answer.body).get("access_token")
+            if isinstance(fresh, str) and fresh:
+                self._token, self._scheme = fresh, "Bearer "
+                return True
+        if answer.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+            raise refusal(answer, url)
         return False
 
     async def _request(

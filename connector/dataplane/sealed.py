@@ -1,7 +1,7 @@
 """What a manifest must say before a byte is asked for, and the stream whose chunks are verified as they come."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -86,22 +86,29 @@ async def fetch_bytes(remote: Remote, part: PartFile, verified: Verified) -> Non
     start, etag = part.verified, f'"{part.manifest.root}"'
     headers = {"If-Match": etag} | ({"Range": f"bytes={start}-"} if start else {})
     async with remote.stream(headers) as download:
-        skip = _skip(download, start)
-        flow = _Flow(part, verified)
-        reading = asyncio.create_task(flow.read(download, skip))
-        checking = asyncio.create_task(flow.check())
-        try:
-            await asyncio.wait({reading, checking}, return_when=asyncio.FIRST_EXCEPTION)
-            if checking.done():
-                checking.result()
-            await reading
-            await checking
-        finally:
-            reading.cancel()
-            # A batch in a thread cannot be called back: it ends before the file is closed.
-            await flow.stop()
-            checking.cancel()
-            await asyncio.gather(reading, checking, return_exceptions=True)
+        await take_bytes(download.chunks(), part, verified, skip=_skip(download, start))
+
+
+async def take_bytes(pieces: AsyncIterator[bytes], part: PartFile, verified: Verified, *, skip: int) -> None:
+    """Take what is missing of a delivery from pieces as they come, of which the first `skip` bytes are here already.
+
+    Raises like `fetch_bytes`, and what the pieces raise.
+    """
+    flow = _Flow(part, verified)
+    reading = asyncio.create_task(flow.read(pieces, skip))
+    checking = asyncio.create_task(flow.check())
+    try:
+        await asyncio.wait({reading, checking}, return_when=asyncio.FIRST_EXCEPTION)
+        if checking.done():
+            checking.result()
+        await reading
+        await checking
+    finally:
+        reading.cancel()
+        # A batch in a thread cannot be called back: it ends before the file is closed.
+        await flow.stop()
+        checking.cancel()
+        await asyncio.gather(reading, checking, return_exceptions=True)
     if not part.complete:
         raise VerificationError("bytes-missing", chunk=part.chunks, size=part.verified, expected=part.manifest.size)
 
@@ -138,10 +145,10 @@ class _Flow:
         self._ended = False
         self._stopped = False
 
-    async def read(self, download: Download, skip: int) -> None:
+    async def read(self, pieces: AsyncIterator[bytes], skip: int) -> None:
         """Take pieces as they come; wait while the ring is full."""
         left = self._part.manifest.size - self._part.verified
-        async for piece in download.chunks():
+        async for piece in pieces:
             fresh = memoryview(piece)[skip:]
             skip = max(skip - len(piece), 0)
             left -= len(fresh)

@@ -5,6 +5,7 @@ entry used least recently leaves first; one that is being sent, or written, neve
 """
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -114,9 +115,11 @@ class Spool:
                 written = build(cast("BinaryIO", buffered))
                 buffered.flush()
                 os.fsync(stream.fileno())
-            except BaseException:
+            except BaseException as error:
                 self._give_back(writer.size)
                 temporary.unlink(missing_ok=True)
+                if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                    raise StoreError("spool-unwritable", path=str(self.directory), problem=error.strerror) from error
                 raise
         entry = Spooled(key, writer.size, chunk, writer.sha256(), written.rows, written.columns)
         keep_leaves(writer.leaves())
@@ -163,6 +166,10 @@ class Spool:
             if file.suffix == ".tmp" or file.name.split(".")[0] not in self._entries:
                 file.unlink()
         self._take(0)
+
+
+# What a disk says that takes no more: full, the file too large for it, the quota used up.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
 
 class HashingWriter(io.RawIOBase):

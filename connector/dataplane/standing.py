@@ -60,11 +60,25 @@ class Seen:
 
 def look(tx: Tx, given: Grant) -> Seen:
     """One snapshot; raises RefusedError and AuthenticationError for a token that does not fit what we know."""
-    transfer = transfers.get(tx, given.transfer)
-    if transfer is None or transfer.role is not Role.PROVIDER:
-        raise RefusedError("process-unknown", pid=given.transfer)
+    transfer = _ours(tx, given.transfer)
     if given.consumer != transfer.counterparty or given.agreement != transfer.agreement:
         raise AuthenticationError("token-audience", expected=transfer.counterparty, found=given.consumer)
+    return _seen(tx, transfer)
+
+
+def look_at(tx: Tx, pid: str) -> Seen:
+    """One snapshot of a transfer whose data we send by ourselves; raises RefusedError when there is none."""
+    return _seen(tx, _ours(tx, pid))
+
+
+def _ours(tx: Tx, pid: str) -> Transfer:
+    transfer = transfers.get(tx, pid)
+    if transfer is None or transfer.role is not Role.PROVIDER:
+        raise RefusedError("process-unknown", pid=pid)
+    return transfer
+
+
+def _seen(tx: Tx, transfer: Transfer) -> Seen:
     agreement = agreements.get(tx, transfer.agreement)
     if agreement is None:
         raise RefusedError("agreement-unknown", agreement=transfer.agreement)

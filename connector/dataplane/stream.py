@@ -13,6 +13,7 @@ from aiohttp import web
 
 from connector.dataplane.gate import Gate, Judged
 from connector.dataplane.http import Part
+from connector.dataplane.permit import RECHECK_S, CutError, Permit, record_cut
 from connector.dataplane.receipts import Receipts
 from connector.dataplane.watch import watch
 from connector.errors import StoreError
@@ -24,14 +25,8 @@ _log = structlog.get_logger("weft.data")
 SLICE_BYTES = 8 * 1024 * 1024
 # Under TLS a slice goes through our memory.
 TLS_SLICE_BYTES = 1024 * 1024
-# A time window that ends, or a member that loses its region, stops a running delivery within this time.
-RECHECK_S = 1.0
 # With a test-only rate limit, so many slices make a second.
 SLICES_PER_S = 10
-
-
-class _CutError(Exception):
-    """The delivery may not go on; the argument is the reason."""
 
 
 class Sender:
@@ -77,9 +72,9 @@ class Sender:
             except (ConnectionError, StoreError) as error:
                 _log.info("delivery.interrupted", delivery=delivery.id, sent=sent, cause=type(error).__name__)
                 _abort(request)
-            except _CutError as cut:
+            except CutError as cut:
                 _abort(request)
-                await self._record_cut(delivery, str(cut), part.start + sent)
+                await record_cut(self._node, delivery, str(cut), part.start + sent)
 
     def _step(self, request: web.Request) -> int:
         transport, rate = request.transport, self._node.settings.test_rate_limit_bytes_s
@@ -92,20 +87,6 @@ class Sender:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(count / rate):
                     await changed.wait()
-
-    async def _record_cut(self, delivery: Delivery, reason: str, position: int) -> None:
-        _log.warning("delivery.cut", delivery=delivery.id, reason=reason, position=position)
-        node = self._node
-        await node.db.transact(
-            lambda tx: node.audit.append(
-                tx,
-                "delivery.cut",
-                peer=delivery.counterparty,
-                agreement=delivery.agreement,
-                reason=reason,
-                details={"delivery": delivery.id, "transfer": delivery.transfer, "position": position},
-            )
-        )
 
 
 class _Running:
@@ -122,17 +103,16 @@ class _Running:
         changed: asyncio.Event,
     ) -> None:
         self._node = node
-        self._gate = gate
         self._receipts = receipts
         self._request = request
         self._judged = judged
         self._delivery = delivery
         self._changed = changed
-        self._checked = node.clock.monotonic()
+        self._permit = Permit(node, gate, judged, changed)
 
     async def slice(self, start: int, end: int) -> None:
-        """Send one slice; raises _CutError within a second of a reason to stop, ConnectionError when the reader is gone."""
-        await self._check()
+        """Send one slice; raises CutError within a second of a reason to stop, ConnectionError when the reader is gone."""
+        await self._permit.check()
         transport = self._request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
@@ -144,14 +124,14 @@ class _Running:
                 await asyncio.wait({sending, waiting}, timeout=RECHECK_S, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 if not sending.done():
-                    await self._check()
+                    await self._permit.check()
         finally:
             if not sending.done():
                 sending.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await sending
         if sending.result() != end - start:
-            raise _CutError("source-changed")
+            raise CutError("source-changed")
 
     async def credit(self, end: int) -> None:
         """Wait until byte `end` is within the window of what was receipted; a reader that never signs is let go."""
@@ -161,19 +141,7 @@ class _Running:
             try:
                 await self._receipts.wait(self._delivery, least, settings.data_timeout_s)
             except TimeoutError:
-                raise _CutError("receipts-missing") from None
-
-    async def _check(self) -> None:
-        """Look at the transfer when it changed, and at the policy once a second."""
-        if self._changed.is_set():
-            self._changed.clear()
-            if reason := await self._gate.stopped(self._delivery.transfer):
-                raise _CutError(reason)
-        now = self._node.clock.monotonic()
-        if now - self._checked >= RECHECK_S:
-            self._checked = now
-            if reason := self._gate.expired(self._judged):
-                raise _CutError(reason)
+                raise CutError("receipts-missing") from None
 
 
 def _slices(part: Part, step: int) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
@@ -177,9 +178,12 @@ class Dispatcher:
             self._tell(message, 0, began, error.code)
             await self._postpone(message, str(error))
             return
-        self._tell(message, answer.status, began, "")
+        refused = answer.status >= HTTPStatus.BAD_REQUEST
+        self._tell(message, answer.status, began, verdict.trouble(answer.status, answer.body) if refused else "")
         judged = verdict.judge(answer.status, verdict.soon(node, message, answer.status))
-        if judged is Verdict.ACKNOWLEDGED:
+        if judged is Verdict.ACKNOWLEDGED and (strange := verdict.strange(message, answer.body)):
+            await self._postpone(message, f"HTTP {answer.status}, {strange}", answer)
+        elif judged is Verdict.ACKNOWLEDGED:
             await node.db.transact(lambda tx: verdict.acknowledged(tx, node, message, answer.body))
         elif judged is Verdict.AGAIN:
             await self._postpone(message, verdict.trouble(answer.status, answer.body), answer)
@@ -198,10 +202,12 @@ class Dispatcher:
                 await self._postpone(message, str(error))
                 return
             if verdict.judge(seen.status) is Verdict.AGAIN:
-                await self._postpone(message, f"HTTP {answer.status}, then HTTP {seen.status} on looking")
+                await self._postpone(message, f"HTTP {answer.status}, then HTTP {seen.status} on looking", seen)
                 return
             found = verdict.state_in(message, seen.body)
-        await node.db.transact(lambda tx: settle.looked(tx, node, message.message, found, refusal, node.clock.now()))
+        await node.db.transact(
+            lambda tx: settle.looked(tx, node, message.message, found, refusal, node.clock.now(), status=answer.status)
+        )
 
     async def _call(self, method: str, participant: str, url: str, body: bytes | None) -> Answer:
         node = self._node

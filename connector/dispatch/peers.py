@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 
 from connector.clock import moment, stamp
+from connector.dispatch.verdict import Verdict, judge
+from connector.errors import UnreachableError
 from connector.exchange.node import Node
 from connector.store.database import Tx
 
@@ -47,6 +49,9 @@ class Peers:
             limit_bytes=LIMIT_BYTES,
             timeout_s=node.settings.send_timeout_s,
         )
+        if judge(answer.status) is Verdict.AGAIN:
+            # Busy is no answer: remembered as one, it would silence everything beside the protocol for a day.
+            raise UnreachableError("unreachable", url=url, cause=f"HTTP {answer.status}")
         document: dict[str, Any] = {}
         if answer.status == HTTPStatus.OK:
             try:

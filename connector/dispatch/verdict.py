@@ -26,6 +26,14 @@ from connector.store.outbox import Outgoing
 AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 
 
+# What ends a process is said for as long as anybody may still ask about it: replies are kept as long.
+END_S = 30 * 86400
+# A clock that jumps (a machine that slept) must not end at its first failure what has hardly been tried.
+ATTEMPTS_LEAST = 8
+# A termination that nobody takes is said again after this part of its age: some fifty times in all.
+PATIENCE = 8
+
+
 class Verdict(StrEnum):
     """What an answer to a message of ours means."""
 
@@ -83,6 +91,26 @@ def soon(node: Node, message: Outgoing, status: int) -> Sequence[float]:
     return node.peers.of(message.destination).again.get(status, ())[message.attempts :]
 
 
+def strange(message: Outgoing, body: bytes) -> str:
+    """Why an answer of success to a first message acknowledges nothing, `""` when it may.
+
+    A page of a network that wants a password, another document, another process of ours: no connector has taken the message. An
+    empty answer, or one that does not name the peer's process, may: it is learnt from what the peer says next.
+    """
+    if message.expects or message.kind in EXTENSIONS or not body.strip():
+        return ""
+    said = object_in(body)
+    if not said:
+        return "but no document about a process"
+    found, named = said.get("@type"), said.get("providerPid" if message.trigger == "offer" else "consumerPid")
+    wanted = {"negotiation": "ContractNegotiation", "transfer": "TransferProcess"}[message.kind]
+    if isinstance(found, str) and not found.endswith(wanted):
+        return f"but a {found[:100]}"
+    if isinstance(named, str) and named != message.process:
+        return "but about another process"
+    return ""
+
+
 def acknowledged(tx: Tx, node: Node, message: Outgoing, body: bytes) -> None:
     """Settle a message whose answer is an acknowledgement; only of a first one does the content matter."""
     answer = object_in(body) if not message.expects else {}
@@ -91,9 +119,9 @@ def acknowledged(tx: Tx, node: Node, message: Outgoing, body: bytes) -> None:
 
 
 def trouble(status: int, body: bytes) -> str:
-    """A passing trouble in words."""
-    code = object_in(body).get("code")
-    return f"HTTP {status}" + (f" {code}" if isinstance(code, str) else "")
+    """A refusal in words: code and reason too, where the answer has them (a clock that is off is told by how much)."""
+    code, (_, text) = object_in(body).get("code"), refusal_in(status, body)
+    return f"HTTP {status}" + (f" {code[:100]}" if isinstance(code, str) else "") + (f": {text[:300]}" if text else "")
 
 
 def postpone(
@@ -104,7 +132,9 @@ def postpone(
     `luck` in [0, 1) spreads retries; `status` is what came back (0 for nothing), `asked_s` the pause that was asked for with it.
     """
     settings, now = node.settings, node.clock.now()
-    if (micros(now) - message.created_us) / 1e6 > settings.give_up_s:
+    age_s = (micros(now) - message.created_us) / 1e6
+    tired = age_s > settings.give_up_s and message.attempts + 1 >= ATTEMPTS_LEAST
+    if tired and (message.trigger != "termination" or age_s > END_S):
         settle.given_up(tx, node, message.message, problem, now)
         return False
     wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, luck)
@@ -113,6 +143,8 @@ def postpone(
     elif not status and _opens_negotiation(message):
         wait_s = max(wait_s, node.peers.of(message.destination).doubt_s)  # it may have arrived
     wait_s = max(wait_s, min(asked_s, settings.retry_limit_s))
+    if tired:
+        wait_s = max(wait_s, age_s / PATIENCE)  # its end is owed to the counterparty, but not every few minutes
     outbox.postpone(tx, message.message, micros(now) + int(wait_s * 1e6), problem[:500])
     return True
 

@@ -1,7 +1,8 @@
 """From an HTTP request to a message: who speaks, what was said, and the one place where errors become answers.
 
 Order: authenticate (a stranger's body is not read), read at most the limit, bytes to message, one transaction, answer. A stranger
-gets one and the same 401, whoever it claims to be.
+gets one and the same 401, whoever it claims to be. A refusal is written down before it is given: as long as the store cannot do
+that, the answer to everything is 503.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from connector.errors import TABLE, AuthenticationError, RefusedError, WeftError
+from connector.dsp.encoding import decoded
+from connector.dsp.limits import BUSY, SLOW, VISIT, retry_after
+from connector.errors import TABLE, AuthenticationError, RefusedError, StoreError, WeftError, is_outage
 from connector.exchange.node import Node
 from connector.exchange.process import Protocol, to_bytes
 from connector.exchange.receive import Incoming, Reply, receive, refusal
@@ -25,6 +28,7 @@ from policies.sentences import sentence
 
 _log = structlog.get_logger("weft.dsp")
 JSON = "application/json"
+TOKENS_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,37 @@ class Inbound:
         self.node = node
 
     async def speaker(self, request: web.Request) -> Speaker:
-        """Who sent this; raises AuthenticationError."""
-        return await self.node.door.speaker(request.headers.get("Authorization"))
+        """Who sent this; raises AuthenticationError, and RefusedError too-many-requests."""
+        return self._known(request, await self.node.door.speaker(request.headers.get("Authorization")))
 
     async def reader(self, request: web.Request) -> Speaker:
         """Like `speaker`, for reads: the token is remembered in memory, so that it serves once."""
-        return await self.node.door.reader(request.headers.get("Authorization"))
+        try:
+            speaker = await self.node.door.reader(request.headers.get("Authorization"))
+        except AuthenticationError as error:
+            if error.code != "token-flood":
+                raise
+            # Its proof is good: there are only too many of them to remember, until the first expire.
+            raise RefusedError(BUSY, who=error.facts["participant"], retry_s=TOKENS_S) from error
+        return self._known(request, speaker)
+
+    def busy_status(self, error: Exception) -> int | None:
+        """What a peer that asks for too much is told, as its row of the table of peers says; None for other errors."""
+        if isinstance(error, RefusedError) and error.code == BUSY:
+            self.node.counters.add("weft_requests_refused_total", reason=BUSY)
+            return self.node.peers.of(error.facts["who"]).busy_status
+        return None
+
+    def _known(self, request: web.Request, speaker: Speaker) -> Speaker:
+        request[VISIT].known(speaker.participant)
+        return speaker
 
     async def message(self, request: web.Request, route: Route) -> web.Response:
         """Answer one protocol message."""
         began = self.node.clock.monotonic()
         pid = request.match_info.get("pid", "")
         trigger, sender, message_id = route.model.__name__, "", ""
+        headers: dict[str, str] = {}
         try:
             speaker = await self.speaker(request)
             sender = speaker.participant
@@ -64,14 +87,14 @@ class Inbound:
             incoming = Incoming(speaker, route.protocol, route.trigger(message), pid, message, digest(body))
             try:
                 reply = await self.node.db.transact(lambda tx: receive(tx, self.node, incoming))
-            except AuthenticationError:
+            except (AuthenticationError, StoreError):
                 raise
             except WeftError as error:
                 reply = refusal(incoming, error.code, error.facts, TABLE[error.code].status)
         except (WeftError, JsonError, InvalidMessageError) as error:
             if isinstance(error, AuthenticationError):
                 await self.node.door.refused(error, request.path, request.remote)
-            reply = await self._unread(route, sender, pid, error)
+            reply, headers = await self._unread(route, sender, pid, error)
         self.node.counters.received(route.protocol.name, trigger, reply.status)
         _log.info(
             "message.received",
@@ -83,32 +106,43 @@ class Inbound:
             status=reply.status,
             ms=round((self.node.clock.monotonic() - began) * 1000, 1),
         )
-        return web.Response(status=reply.status, body=reply.body, content_type=JSON)
+        return web.Response(status=reply.status, body=reply.body, content_type=JSON, headers=headers)
 
     async def body(self, request: web.Request) -> bytes:
-        """The request's body; raises RefusedError `message-too-large`."""
+        """The request's body; raises RefusedError message-too-large, message-slow, message-encoding."""
         try:
-            return await request.read()
+            return await decoded(request, await request.read(), self.node.settings.message_limit_bytes)
         except web.HTTPRequestEntityTooLarge:
             raise RefusedError("message-too-large", limit=self.node.settings.message_limit_bytes) from None
+        except TimeoutError:  # of the limits, see there
+            raise RefusedError(SLOW, limit_s=f"{self.node.settings.message_timeout_s:g}") from None
 
-    async def _unread(self, route: Route, sender: str, pid: str, error: Exception) -> Reply:
+    async def _unread(self, route: Route, sender: str, pid: str, error: Exception) -> tuple[Reply, dict[str, str]]:
         """The answer to what could not be read as a message; a member's is audited, because it may concern a contract."""
         code, text, status = explain(error)
         shown = pid or "urn:uuid:00000000-0000-0000-0000-000000000000"
-        if sender:
+        if sender and not is_outage(error):
             node = self.node
-            details: dict[str, Any] = {"type": route.model.__name__, "pid": pid, "text": text[:1000]}
-            await node.db.transact(
-                lambda tx: node.audit.append(
-                    tx, "message.refused", actor=sender, peer=sender, reason=code, details=details
+            facts = {name: str(value)[:1000] for name, value in getattr(error, "facts", {}).items()}
+            details: dict[str, Any] = {"type": route.model.__name__, "pid": pid, "status": status}
+            details |= {"facts": facts, "text": text[:1000]}
+            try:
+                await node.db.transact(
+                    lambda tx: node.audit.append(
+                        tx, "message.refused", actor=sender, peer=sender, reason=code, details=details
+                    )
                 )
-            )
-        return Reply(status, to_bytes(route.protocol.refusal(shown, shown, code, [text])))
+            except StoreError as outage:
+                error = outage
+                code, text, status = explain(error)
+        body = to_bytes(route.protocol.refusal(shown, shown, code, [text]))
+        return Reply(self.busy_status(error) or status, body), retry_after(error)
 
 
 def explain(error: Exception) -> tuple[str, str, int]:
     """Code, sentence and status of an error as the world may know it."""
+    if is_outage(error):
+        return "unavailable", sentence("error.unavailable", "en"), TABLE["unavailable"].status
     if isinstance(error, AuthenticationError):
         code = error.code if error.code in CLOCK_CODES else "unauthorized"
         facts = error.facts if error.code in CLOCK_CODES else {}
@@ -140,6 +174,7 @@ def answering(
             if isinstance(error, AuthenticationError):
                 await inbound.node.door.refused(error, request.path, request.remote)
             code, text, status = explain(error)
-            return web.Response(status=status, body=body(code, text), content_type=JSON)
+            status = inbound.busy_status(error) or status
+            return web.Response(status=status, body=body(code, text), content_type=JSON, headers=retry_after(error))
 
     return answer

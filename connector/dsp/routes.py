@@ -4,10 +4,12 @@ Beside the protocol stand Weft's extensions: terms, transforms, seals, and the d
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from catalog.messages import catalog_error
+from catalog import discovery
+from catalog.messages import Service, catalog_error
 from connector.dsp import catalog as catalog_routes
 from connector.dsp import settlement as settlement_routes
 from connector.dsp.inbound import JSON, Inbound, Route, answering
@@ -26,7 +28,7 @@ from contracts.transfer.table import Trigger as TransferTrigger
 from policies.canonical import is_digest, parse_json
 
 BASE = "/dsp/2025-1"
-VERSION = "2025-1"
+VERSION = discovery.VERSION
 
 
 def _negotiation(model: Any, trigger: Trigger) -> Route:
@@ -77,6 +79,7 @@ def routes(node: Node) -> list[web.RouteDef]:
         web.get("/.well-known/dspace-version", _versions(node)),
         web.get("/dsp/.well-known/dspace-version", _versions(node)),
         web.get("/.well-known/weft", _extensions(node)),
+        *_did_document(node),
         web.get("/health", _health(node)),
     ]
     return served
@@ -170,25 +173,49 @@ def _put_seal(inbound: Inbound) -> Any:
 
 
 def _versions(node: Node) -> Any:
-    document = {
-        "protocolVersions": [
-            {
-                "version": VERSION,
-                "path": BASE,
-                "binding": "HTTPS",
-                "serviceId": node.participant,
-                "identifierType": node.participant.rpartition(":")[0] or "opaque",
-                "auth": {"protocol": "Weft member list", "version": "1"},
-            }
-        ]
+    """Our one version, below the host and below `/dsp`: root and path together are the base in both (DSP 2025-1, versions).
+
+    `serviceId` is the id that our DataService has in the catalog and in a DID document. While test_mock_identity holds, nobody
+    proves anything, so that no `auth` is named.
+    """
+    entry: dict[str, Any] = {
+        "version": discovery.VERSION,
+        "path": BASE,
+        "binding": discovery.BINDING,
+        "serviceId": Service.of(node.participant, node.base).id,
+        "identifierType": discovery.identifier_type(node.participant),
     }
-    under_dsp = {"protocolVersions": [{**document["protocolVersions"][0], "path": f"/{VERSION}"}]}
+    if not node.settings.test_mock_identity:
+        entry["auth"] = {"protocol": "Weft member list", "version": "1", "profile": ["jwt/es256"]}
+    below_host = to_bytes({"protocolVersions": [entry]})
+    below_dsp = to_bytes({"protocolVersions": [{**entry, "path": f"/{VERSION}"}]})
 
     async def handler(request: web.Request) -> web.Response:
-        body = under_dsp if request.path.startswith("/dsp/") else document
-        return web.Response(body=to_bytes(body), content_type=JSON)
+        body = below_dsp if request.path.startswith("/dsp/") else below_host
+        return web.Response(body=body, content_type=JSON)
 
     return handler
+
+
+def did_services(node: Node) -> list[dict[str, Any]]:
+    """The `service` entries of our DID document (DSP 2025-1, discovery): where our catalog and our version document lie."""
+    return discovery.did_services(node.participant, node.base, node.base.removesuffix(f"/{VERSION}"))
+
+
+def _did_document(node: Node) -> list[web.RouteDef]:
+    """The DID document, where our identifier is the did:web of this very host; else its owner publishes it elsewhere.
+
+    It says where we are, not who we are: keys of members come from the signed list.
+    """
+    place = discovery.did_web_place(node.participant)
+    if place is None or place[0] != urlsplit(node.base).netloc.lower():
+        return []
+    body = to_bytes(discovery.did_document(node.participant, did_services(node)))
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=JSON)
+
+    return [web.get(place[1], handler)]
 
 
 def _extensions(node: Node) -> Any:
@@ -196,6 +223,7 @@ def _extensions(node: Node) -> Any:
         "name": "weft",
         "version": "1",
         "participantId": node.participant,
+        "service": did_services(node),
         "extensions": {
             "seals": f"{node.base}/agreements/{{digest}}/seals",
             "terms": f"{node.base}/terms/{{digest}}",

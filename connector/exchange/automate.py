@@ -7,7 +7,8 @@ from typing import Any
 
 from connector.clock import stamp
 from connector.exchange import outgoing
-from connector.exchange.decide import decide
+from connector.exchange.agreed import keep
+from connector.exchange.decide import decide, region_of
 from connector.exchange.node import Node
 from connector.exchange.stop import barrier
 from connector.store import agreement as agreements
@@ -24,11 +25,11 @@ from contracts.negotiation.rules import equal_terms
 from contracts.negotiation.table import State
 from contracts.settlement.fit import check_fit
 from contracts.settlement.terms import parse_terms
+from contracts.transfer.messages import PUSH
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State as TransferState
-from policies.canonical import canonical, digest
 from policies.compare import policy_digest
-from policies.errors import CanonicalError
+from policies.errors import PolicyError
 from policies.facts import static_problems, terms_digests
 
 
@@ -97,7 +98,7 @@ def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negoti
         assignee=negotiation.counterparty,
         timestamp=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    _can_be_fulfilled(node, negotiation, document, now)
+    can_be_fulfilled(node, document, now, assignee=negotiation.counterparty)
     _can_be_settled(tx, node, negotiation, document)
     agreed = keep(tx, negotiation, document, now)
     held = replace(negotiation, agreement=agreed.digest)
@@ -106,10 +107,18 @@ def agree(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> Negoti
     return held
 
 
-def _can_be_fulfilled(node: Node, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> None:
-    plan = node.plans.get(policy_digest(document), document)
-    region = node.members.current().member(negotiation.counterparty).region
-    problems = static_problems(plan, assignee=negotiation.counterparty, region=region, now=now)
+def can_be_fulfilled(
+    node: Node, document: Mapping[str, Any], now: datetime, *, assignee: str, undecidable: bool = True
+) -> None:
+    """Refuse a policy under which its assignee could never be served, or never again: its time is over, it is for others.
+
+    What we cannot decide refuses too where we provide (`undecidable`). Raises BrokenRuleError `terms-never-fulfilled`.
+    """
+    try:
+        plan = node.plans.get(policy_digest(document), document)
+    except PolicyError as error:
+        raise BrokenRuleError("terms-never-fulfilled", problem=str(error)) from error
+    problems = static_problems(plan, assignee, region_of(node, assignee), now, undecidable=undecidable)
     if problems:
         raise BrokenRuleError(
             "terms-never-fulfilled", problem="; ".join(problem.sentence("en") for problem in problems)
@@ -124,29 +133,6 @@ def _can_be_settled(tx: Tx, node: Node, negotiation: Negotiation, document: dict
         if held is not None:
             trade = {"provider": node.participant, "consumer": negotiation.counterparty, "product": negotiation.dataset}
             check_fit(parse_terms(held.body), **trade)
-
-
-def keep(tx: Tx, negotiation: Negotiation, document: dict[str, Any], now: datetime) -> Agreement:
-    """Store an agreement as canonical bytes; raises BrokenRuleError for one that has no canonical form."""
-    try:
-        body = canonical(document)
-    except CanonicalError as error:
-        raise BrokenRuleError("agreement-not-canonical", problem=str(error)) from error
-    agreed = Agreement(
-        digest=digest(body),
-        id=document["@id"],
-        negotiation=negotiation.pid,
-        role=negotiation.role,
-        counterparty=negotiation.counterparty,
-        dataset=document["target"],
-        offer=str(negotiation.offer["@id"]),
-        policy=policy_digest(document),
-        body=body,
-    )
-    if agreements.by_id(tx, negotiation.counterparty, agreed.id) is not None:
-        raise BrokenRuleError("agreement-id-reused", id=agreed.id)
-    agreements.insert(tx, agreed, now)
-    return agreed
 
 
 def on_transfer_request(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> Transfer:
@@ -197,9 +183,10 @@ def _stopped(
 
 
 def begin(tx: Tx, node: Node, transfer: Transfer, now: datetime) -> Transfer:
-    """Queue our start with a fresh data address; tokens from before this moment are dead."""
-    address = outgoing.fresh_address(node, transfer, now)
-    started = _with(tx, transfer, now, data_address=address, started=stamp(now), suspended_by="", reason="")
+    """Queue our start: of a pull with a fresh data address; tokens from before this moment are dead. A push begins anew."""
+    address = transfer.data_address if transfer.format == PUSH else outgoing.fresh_address(node, transfer, now)
+    changes = {"data_address": address, "started": stamp(now), "suspended_by": "", "reason": "", "delivered": ""}
+    started = _with(tx, transfer, now, **changes)
     outgoing.start(tx, node, started, now)
     return started
 

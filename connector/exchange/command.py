@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from connector.errors import RefusedError
-from connector.exchange import automate, difference, documents, outgoing, settle
+from connector.errors import RefusedError, UnreachableError
+from connector.exchange import automate, difference, documents, outgoing, receiving, settle
 from connector.exchange.difference import Difference
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER, object_in
@@ -27,7 +27,7 @@ from contracts.messages import read
 from contracts.negotiation.messages import ContractRequestMessage
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.table import Trigger
-from contracts.transfer.messages import PULL
+from contracts.transfer.messages import PULL, PUSH
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State
 from contracts.transfer.table import Trigger as TransferTrigger
@@ -192,8 +192,11 @@ async def terminate(node: Node, pid: str, *, reason: str, code: str = "", by: st
 # -- transfer --------------------------------------------------------------------------------------------------------
 
 
-async def start(node: Node, *, agreement: str, purpose: str = "", idempotency: str = "") -> str:
-    """Ask for a transfer under an agreement of ours (digest or @id), stating the purpose; returns our pid."""
+async def start(node: Node, *, agreement: str, purpose: str = "", push: bool = False, idempotency: str = "") -> str:
+    """Ask for a transfer under an agreement of ours (digest or @id), stating the purpose; returns our pid.
+
+    With `push` the provider sends the data to an address of ours, and the delivery is expected from now on.
+    """
 
     def work(tx: Tx) -> str:
         now = node.clock.now()
@@ -208,8 +211,9 @@ async def start(node: Node, *, agreement: str, purpose: str = "", idempotency: s
         if control.stopped(tx, agreed.counterparty) is not None:
             raise RefusedError("partner-stopped", participant=agreed.counterparty)
         negotiation = _known(negotiations.get(tx, agreed.negotiation), agreed.negotiation)
+        pid = node.new_id()
         transfer = Transfer(
-            pid=node.new_id(),
+            pid=pid,
             role=Role.CONSUMER,
             counterparty=agreed.counterparty,
             peer_pid="",
@@ -217,11 +221,14 @@ async def start(node: Node, *, agreement: str, purpose: str = "", idempotency: s
             state=None,
             agreement=agreed.digest,
             dataset=agreed.dataset,
-            format=PULL,
+            format=PUSH if push else PULL,
             purpose=purpose,
+            data_address=receiving.inbox_address(node, pid) if push else None,
             idempotency=idempotency,
         )
         transfers.insert(tx, transfer, now)
+        if push:
+            receiving.expect_push(tx, node, transfer)
         outgoing.transfer_request(tx, node, transfer, agreed.id, now)
         _note(tx, node, transfer, "admin.transfer-asked")
         return transfer.pid
@@ -244,12 +251,12 @@ async def suspend(node: Node, pid: str, *, reason: str) -> None:
 
 
 async def resume(node: Node, pid: str) -> None:
-    """Go on with a transfer that we paused; the provider's message carries a fresh data address."""
+    """Go on with a transfer that we paused, or both at once; the provider's message carries a fresh data address."""
 
     def work(tx: Tx) -> None:
         now = node.clock.now()
         current = _movable(tx, pid, TransferTrigger.START)
-        if current.state is not State.SUSPENDED or current.suspended_by != current.role.value:
+        if current.state is not State.SUSPENDED or current.suspended_by not in ("", current.role.value):
             raise RefusedError("suspended-by-other", pid=pid, by=current.suspended_by or "-")
         if control.held(tx, current.agreement) is not None:
             raise RefusedError("agreement-held", agreement=current.agreement)
@@ -294,8 +301,10 @@ async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> d
     """The provider's own word on its offer, asked now: an index may be old."""
     base = node.members.current().member(provider).dsp
     status, body = await documents.get(node, provider, f"{base}/catalog/datasets/{quote(dataset, safe='')}")
-    if status != HTTPStatus.OK:
+    if status == HTTPStatus.NOT_FOUND:
         raise RefusedError("dataset-unknown", dataset=dataset, participant=provider)
+    if status != HTTPStatus.OK:
+        raise UnreachableError("unreachable", url=base, cause=f"HTTP {status}")
     found = object_in(body)
     await documents.learn(node, provider, found)
     offers = _offers(found)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from connector.errors import AuthenticationError
-from connector.identity.tokens import SeenTokens, Speaker
+from connector.errors import AuthenticationError, StoreError
+from connector.identity.tokens import CLOCK_CODES, SeenTokens, Speaker
 
 if TYPE_CHECKING:
     from connector.exchange.node import Node
@@ -42,10 +42,15 @@ class Door:
         return speaker
 
     async def refused(self, error: AuthenticationError, path: str, remote: str | None) -> None:
-        """Count, log and (so many per minute) audit a failed authentication."""
+        """Count, log and (so many per minute) audit a failed authentication.
+
+        Where the store cannot take the record, the log line stands alone: who proved nothing is refused all the same.
+        """
         node = self._node
         node.counters.add("weft_requests_refused_total", reason=error.code)
-        _log.warning("authentication.refused", code=error.code, path=path, remote=remote)
+        # Of a member's clock only: what else a token says may be a stranger's own words.
+        times = error.facts if error.code in CLOCK_CODES else {}
+        _log.warning("authentication.refused", code=error.code, path=path, remote=remote, **times)
         minute = int(node.clock.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._audited = minute, 0
@@ -54,6 +59,9 @@ class Door:
         self._audited += 1
         facts = {name: str(value)[:TEXT_LIMIT] for name, value in error.facts.items()}
         details: dict[str, Any] = {"path": path[:TEXT_LIMIT], "remote": remote or "", "facts": facts}
-        await node.db.transact(
-            lambda tx: node.audit.append(tx, "authentication.refused", reason=error.code, details=details)
-        )
+        try:
+            await node.db.transact(
+                lambda tx: node.audit.append(tx, "authentication.refused", reason=error.code, details=details)
+            )
+        except StoreError as outage:
+            _log.error("authentication.unrecorded", code=error.code, problem=str(outage))

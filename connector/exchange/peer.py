@@ -35,6 +35,8 @@ class Peer:
     compares_profile: bool = False
     # Whether it may send a second agreement in place of the first.
     agrees_twice: bool = False
+    # Whether a consumer of this make that wants to go on waits for a start of ours, with a new data address.
+    restarts: bool = False
     # How it expects the token of a pull in `Authorization`.
     bearer: bool = True
 
@@ -51,6 +53,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             takes_offers=False,
             compares_profile=True,
             agrees_twice=True,
+            restarts=True,
             bearer=False,
         ),
     }

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from connector.exchange.node import Node
+from connector.store import agreement as agreements
 from connector.store import negotiation as negotiations
 from connector.store import outbox
 from connector.store import transfer as transfers
@@ -110,22 +111,42 @@ def advance(
     *,
     now: datetime,
     refs: Sequence[str] = (),
+    failed: tuple[int, str] = (0, ""),
     **changes: Any,
 ) -> P:
     """Move a process by one message: step, save, audit. Raises IllegalTransitionError and changes nothing then.
 
-    In a terminal state nothing of ours is left to be sent: the process's rows leave the outbox.
+    `failed` is how many attempts to send it came to nothing, and why the last one did: the record keeps both.
+    What was to be said in another state is not said any more: in a later turn of the same states it would do what nobody meant.
     """
     state = protocol.machine.step(process.state, trigger, by)
     moved = replace(process, state=state, **changes)
     protocol.save(tx, moved, now)
     if state in protocol.machine.terminal:
         outbox.remove_process(tx, moved.pid)
-    record(tx, node, protocol, moved, by, refs=refs)
+    elif process.state is not None:
+        outbox.remove_overtaken(tx, moved.pid, state.value)
+    lapse(tx, moved)
+    record(tx, node, protocol, moved, by, refs=refs, failed=failed)
     return moved
 
 
-def record(tx: Tx, node: Node, protocol: Protocol[P], process: P, by: Role, *, refs: Sequence[str] = ()) -> None:
+def lapse(tx: Tx, process: Negotiation | Transfer) -> None:
+    """An agreement whose negotiation was terminated is none: nobody may ask for data under it."""
+    if process.state is negotiation_table.State.TERMINATED and process.agreement:
+        agreements.lapse(tx, process.agreement)
+
+
+def record(
+    tx: Tx,
+    node: Node,
+    protocol: Protocol[P],
+    process: P,
+    by: Role,
+    *,
+    refs: Sequence[str] = (),
+    failed: tuple[int, str] = (0, ""),
+) -> None:
     """The audit record of the state a process has just reached."""
     details: dict[str, Any] = {
         "pid": process.pid,
@@ -141,6 +162,8 @@ def record(tx: Tx, node: Node, protocol: Protocol[P], process: P, by: Role, *, r
         details["offer"] = str(process.offer.get("@id", ""))
     if process.reason:
         details["text"] = process.reason
+    if failed[0]:
+        details |= {"failed": failed[0], "problem": failed[1]}
     node.audit.append(
         tx,
         f"{protocol.name}.{EVENTS[details['state']]}",

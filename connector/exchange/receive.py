@@ -5,14 +5,14 @@ changes nothing but the audit log; an accepted one gets its reply recorded, so t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
 from connector.clock import stamp
 from connector.errors import AuthenticationError, RefusedError
-from connector.exchange import automate, settle
+from connector.exchange import agreed, automate, settle
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER, Protocol, advance, to_bytes
 from connector.identity.tokens import Speaker
@@ -27,7 +27,7 @@ from contracts.messages import Message
 from contracts.negotiation import messages as said
 from contracts.negotiation import rules as negotiation_rules
 from contracts.negotiation.model import Negotiation
-from contracts.negotiation.table import Trigger
+from contracts.negotiation.table import State, Trigger
 from contracts.transfer import messages as moved
 from contracts.transfer import rules as transfer_rules
 from contracts.transfer.model import Transfer
@@ -108,6 +108,8 @@ def _refuse(tx: Tx, node: Node, incoming: Incoming, error: ContractError | Refus
         details={
             "type": incoming.message.type,
             "pid": incoming.pid,
+            "peerPid": _their_pid(incoming),
+            "status": status,
             "digest": incoming.digest,
             "facts": {name: str(value) for name, value in error.facts.items()},
         },
@@ -131,9 +133,17 @@ def _handle(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> tuple[Any,
         # Someone else's process does not exist for this sender (DSP 2025-1: 404 hides existence).
         raise BrokenRuleError("process-unknown", pid=incoming.pid)
     _same_pids(incoming, process)
+    process = _introduced(incoming, process)
     process = _arrived(tx, node, incoming, process, now)
     handler = _RUNNING[incoming.protocol.name, incoming.trigger]
     return handler(tx, node, incoming, process, now), 200
+
+
+def _introduced(incoming: Incoming, process: Any) -> Any:
+    """The process with the counterparty's pid: where no answer has named it, the first message does."""
+    name = "provider_pid" if process.role is Role.CONSUMER else "consumer_pid"
+    named = getattr(incoming.message, name, None)
+    return replace(process, peer_pid=named) if named and not process.peer_pid else process
 
 
 def _same_pids(incoming: Incoming, process: Any) -> None:
@@ -252,10 +262,16 @@ def _accepted(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, 
 
 def _agreement(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
     document = cast("said.ContractAgreementMessage", incoming.message).agreement
+    if negotiation.state in (State.AGREED, State.VERIFIED) and node.peers.of(incoming.sender).agrees_twice:
+        negotiation_rules.agreement_holds(negotiation, document, provider=incoming.sender, consumer=node.participant)
+        agreed.take_another(tx, node, negotiation, document, now)
+        return negotiation
     NEGOTIATION.machine.step(negotiation.state, Trigger.AGREEMENT, Role.PROVIDER)
     negotiation_rules.agreement_holds(negotiation, document, provider=incoming.sender, consumer=node.participant)
-    agreed = automate.keep(tx, negotiation, document, now)
-    held: Negotiation = _moved(tx, node, incoming, negotiation, now, agreement=agreed.digest)
+    # What is over, or for others, is not verified: the transfer would be refused, and the contract would stand.
+    automate.can_be_fulfilled(node, document, now, assignee=node.participant, undecidable=False)
+    kept = agreed.keep(tx, negotiation, document, now)
+    held: Negotiation = _moved(tx, node, incoming, negotiation, now, agreement=kept.digest)
     return held
 
 
@@ -293,7 +309,10 @@ def _open_transfer(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Tra
     agreed = agreements.by_id(tx, incoming.sender, message.agreement_id)
     if agreed is None or agreed.role is not Role.PROVIDER or not agreed.in_force:
         raise BrokenRuleError("agreement-unknown", agreement=message.agreement_id)
-    transfer_rules.supported_format(message.format)
+    transfer_rules.supported_format(message.format, transfer_rules.formats(push=node.settings.push))
+    destination = transfer_rules.destination(message.format, message.data_address)
+    if destination is not None:
+        node.guard.destination(incoming.sender, destination.url)
     transfer = Transfer(
         pid=node.new_id(),
         role=Role.PROVIDER,
@@ -305,6 +324,7 @@ def _open_transfer(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Tra
         dataset=agreed.dataset,
         format=message.format,
         purpose=message.purpose,
+        data_address=_address(message.data_address) if destination is not None else None,
     )
     transfers.insert(tx, transfer, now)
     requested: Transfer = _moved(tx, node, incoming, transfer, now)
@@ -317,18 +337,28 @@ def _start(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: date
     TRANSFER.machine.step(transfer.state, TransferTrigger.START, by)
     transfer_rules.resumable_by(transfer, by)
     transfer_rules.has_address(transfer, by, message.data_address)
-    changes: dict[str, Any] = {"suspended_by": "", "reason": "", "started": stamp(now)}
-    if message.data_address is not None and by is Role.PROVIDER:
-        address = message.data_address.model_dump(by_alias=True, mode="json", exclude_none=True)
-        changes["data_address"] = address
+    if by is Role.CONSUMER and node.peers.of(incoming.sender).restarts:
+        return automate.begin(tx, node, transfer, now)
+    # A push begins anew when it goes on; its start may repeat the address that we gave (EDC 0.17 does): ours counts.
+    changes: dict[str, Any] = {"suspended_by": "", "reason": "", "started": stamp(now), "delivered": ""}
+    if message.data_address is not None and by is Role.PROVIDER and transfer.format != moved.PUSH:
+        changes["data_address"] = _address(message.data_address)
     started: Transfer = _moved(tx, node, incoming, transfer, now, **changes)
     return started
 
 
+def _address(address: moved.DataAddress | None) -> dict[str, Any] | None:
+    """A data address as it is kept: word for word."""
+    return address.model_dump(by_alias=True, mode="json", exclude_none=True) if address is not None else None
+
+
 def _suspension(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: datetime) -> Transfer:
     message = cast("moved.TransferSuspensionMessage", incoming.message)
-    by, reason = transfer.role.other, _text(message.reason)
-    suspended: Transfer = _moved(tx, node, incoming, transfer, now, suspended_by=by.value, reason=reason)
+    pending = outbox.first_of_process(tx, transfer.pid)
+    # Where two suspensions cross, nobody can tell which one counted: either side may go on, or neither could.
+    crossed = pending is not None and pending.trigger == TransferTrigger.SUSPENSION.value
+    by, reason = "" if crossed else transfer.role.other.value, _text(message.reason)
+    suspended: Transfer = _moved(tx, node, incoming, transfer, now, suspended_by=by, reason=reason)
     return suspended
 
 

@@ -9,18 +9,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from connector.exchange import outgoing, seals
+from connector.exchange import agreed, outgoing, seals
 from connector.exchange.extensions import EXTENSIONS
 from connector.exchange.node import Node
-from connector.exchange.process import NEGOTIATION, PROTOCOLS, TRANSFER, Protocol, advance, record
+from connector.exchange.process import NEGOTIATION, PROTOCOLS, TRANSFER, Protocol, advance, lapse, record
 from connector.store import agreement as agreements
 from connector.store import negotiation as negotiations
 from connector.store import outbox
 from connector.store import transfer as transfers
 from connector.store.database import Tx
 from connector.store.outbox import Outgoing
+from contracts.machine import Role
+from contracts.messages import is_pid
 from contracts.negotiation.model import Negotiation
-from contracts.negotiation.table import Trigger
+from contracts.negotiation.table import State, Trigger
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import Trigger as TransferTrigger
 from policies.canonical import digest
@@ -42,7 +44,7 @@ def acknowledged(tx: Tx, node: Node, message: str, answer: Mapping[str, Any], no
     if process is not None:
         field = "consumerPid" if process.role.value == "provider" else "providerPid"
         named = answer.get(field)
-        acknowledge(tx, node, protocol, process, pending, now, peer_pid=named if isinstance(named, str) else "")
+        acknowledge(tx, node, protocol, process, pending, now, peer_pid=str(named) if is_pid(named) else "")
 
 
 def acknowledge(
@@ -58,8 +60,11 @@ def acknowledge(
     trigger = protocol.triggers(pending.trigger)
     if pending.kind == "transfer" and trigger is TransferTrigger.START:
         changes |= {"suspended_by": "", "reason": ""}
+    elif pending.kind == "transfer" and trigger is TransferTrigger.SUSPENSION:
+        changes["suspended_by"] = process.role.value
     refs = [f"message:{digest(pending.body)}"]
-    moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, **changes)
+    failed = pending.attempts, pending.problem
+    moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, failed=failed, **changes)
     if pending.kind == "negotiation" and trigger is Trigger.FINALIZED:
         send_seal(tx, node, moved, now)
     return node.reactions.moved(tx, node, protocol.name, moved, now)
@@ -67,16 +72,18 @@ def acknowledge(
 
 def send_seal(tx: Tx, node: Node, negotiation: Negotiation, now: datetime) -> None:
     """Seal the agreement of a finalized negotiation: no seal stands in the way of a message, none on what never came to be."""
-    agreed = agreements.get(tx, negotiation.agreement)
-    if agreed is not None:
-        body = seals.put_ours(tx, node, agreed, now)
-        outgoing.seal(tx, node, agreed, negotiation.counterparty, negotiation.address, body, now)
+    sealed = agreements.get(tx, negotiation.agreement)
+    if sealed is not None:
+        body = seals.put_ours(tx, node, sealed, now)
+        outgoing.seal(tx, node, sealed, negotiation.counterparty, negotiation.address, body, now)
 
 
-def looked(tx: Tx, node: Node, message: str, found: str | None, refusal: tuple[str, str], now: datetime) -> None:
+def looked(
+    tx: Tx, node: Node, message: str, found: str | None, refusal: tuple[str, str], now: datetime, *, status: int = 0
+) -> None:
     """After a refusal: `found` is the state the counterparty's process is in, None when it knows no such process.
 
-    `refusal` is the code and the text of the refusal.
+    `refusal` is the code and the text of the refusal, `status` its HTTP status.
     """
     pending = outbox.get(tx, message)
     if pending is None:
@@ -92,17 +99,58 @@ def looked(tx: Tx, node: Node, message: str, found: str | None, refusal: tuple[s
         return
     ours = process.state.value if process.state else ""
     terminal = {state.value for state in protocol.machine.terminal}
-    if found is None:
-        end_locally(tx, node, protocol, process, refusal, now)
-    elif found == pending.becomes or (
-        found not in terminal and protocol.machine.reaches(protocol.states(pending.becomes), protocol.states(found))
+    # A counterparty that is still where we are has not taken it, even where our table leads back to that state.
+    if found == pending.becomes or (
+        found not in {None, ours}
+        and found not in terminal
+        and protocol.machine.reaches(protocol.states(pending.becomes), protocol.states(found))
     ):
         acknowledge(tx, node, protocol, process, pending, now)
+        return
+    _heard(tx, node, process, pending, refusal, status)
+    if found in {None, ours} and agreed.differently(tx, node, process, pending, now):
+        return
+    if found is None:
+        end_locally(tx, node, protocol, process, refusal, now)
     elif found in terminal:
-        end_locally(tx, node, protocol, process, ("ended-by-counterparty", refusal[1]), now, state=found)
+        _ended_there(tx, node, protocol, process, found, refusal[1], now)
     else:
         outbox.remove(tx, message)
         _refused(tx, node, protocol, process, pending, refusal, now, agree=found == ours)
+
+
+def _ended_there(
+    tx: Tx, node: Node, protocol: Protocol[Any], process: Any, found: str, reason: str, now: datetime
+) -> None:
+    """The counterparty's process is over: ours ends like it, a contract only where one was about to be concluded."""
+    if found != State.FINALIZED.value:
+        end_locally(tx, node, protocol, process, ("ended-by-counterparty", reason), now, state=found)
+    elif process.state is State.VERIFIED:
+        # It has taken our last word before we said another one, and that was refused: the contract is concluded.
+        ended = advance(tx, node, NEGOTIATION, process, Trigger.FINALIZED, Role.PROVIDER, now=now, code="", reason="")
+        agreements.enforce(tx, ended.agreement, now)
+        send_seal(tx, node, ended, now)
+    else:
+        end_locally(tx, node, protocol, process, ("ended-by-counterparty", reason), now)
+
+
+def _heard(tx: Tx, node: Node, process: Process, pending: Outgoing, refusal: tuple[str, str], status: int) -> None:
+    """What was refused, and the counterparty's own words for it: whoever asks later why it ended finds them here."""
+    node.audit.append(
+        tx,
+        "message.refused-by-counterparty",
+        actor=process.counterparty,
+        peer=process.counterparty,
+        agreement=process.agreement or None,
+        reason=refusal[0] or None,
+        details={
+            "pid": process.pid,
+            "trigger": pending.trigger,
+            "status": status,
+            "text": refusal[1],
+            "attempts": pending.attempts + 1,
+        },
+    )
 
 
 def _refused(
@@ -117,15 +165,6 @@ def _refused(
     agree: bool,
 ) -> None:
     """The refusal stands. What an operator asked for is reported; what the process cannot go on without ends it."""
-    node.audit.append(
-        tx,
-        "message.refused-by-counterparty",
-        actor=process.counterparty,
-        peer=process.counterparty,
-        agreement=process.agreement or None,
-        reason=refusal[0] or None,
-        details={"pid": process.pid, "trigger": pending.trigger, "text": refusal[1]},
-    )
     optional = pending.kind == "transfer" and pending.trigger in ("start", "suspension", "completion")
     if agree and optional and process.state is not None:
         if pending.trigger == "suspension":
@@ -172,11 +211,16 @@ def end_locally(
         process, state=protocol.states(state), code=process.code or refusal[0], reason=process.reason or refusal[1]
     )
     protocol.save(tx, ended, now)
+    lapse(tx, ended)
     record(tx, node, protocol, ended, process.role.other)
 
 
 def given_up(tx: Tx, node: Node, message: str, problem: str, now: datetime) -> None:
-    """Nothing answered for as long as we try: the process ends with us; the counterparty learns it when it asks."""
+    """Nothing answered for as long as we try: the process ends, and a counterparty that knows of it is told.
+
+    It may have taken our message without our hearing of it, so its word decides: our termination is delivered, or refused and
+    its state adopted. With us alone ends what it never named, and what it could not even be told the end of.
+    """
     pending = outbox.get(tx, message)
     if pending is None:
         return
@@ -186,8 +230,12 @@ def given_up(tx: Tx, node: Node, message: str, problem: str, now: datetime) -> N
         return
     protocol = PROTOCOLS[pending.kind]
     process = protocol.get(tx, pending.process)
-    if process is not None:
+    if process is None:
+        return
+    if pending.trigger == "termination" or process.state in protocol.machine.terminal:
         end_locally(tx, node, protocol, process, ("unreachable", problem), now)
+    else:
+        end(tx, node, process, "unreachable", problem, now)
 
 
 def may_leave(tx: Tx, pending: Outgoing) -> bool:

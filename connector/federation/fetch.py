@@ -1,40 +1,38 @@
 """One page of a member's catalog over HTTP (DSP 2025-1, Catalog Protocol, paging).
 
 The specification does not say how a link is followed: the same message is POSTed to it, and where that is not allowed it is
-asked for with GET. Links that leave the member's origin are refused by the guard.
+asked for with GET. Links that leave the member's origin are refused by the guard. An empty filter is not sent (an EDC refuses
+it), and a catalog may come compressed: nothing else may.
 """
 
-import re
 from http import HTTPStatus
-from urllib.parse import urljoin
+from typing import Final
 
-from connector.errors import UnreachableError
+from connector.dispatch.versions import Bases
+from connector.errors import RefusedError, UnreachableError
 from connector.exchange.node import Node
 from connector.exchange.process import to_bytes
 from connector.federation.crawler import Fetch, Member, Page
+from connector.federation.links import next_link
 from contracts.messages import envelope
 
-PAGE_LIMIT_BYTES = 16 * 1024 * 1024
-_LINK = re.compile(r'<(?P<url>[^>]*)>\s*;[^,]*?\brel="?(?P<rel>[a-z]+)"?')
-
-
-def next_link(header: str) -> str | None:
-    """The target of `rel="next"` in a Link header; none is the last page."""
-    found = {match["rel"]: match["url"] for match in _LINK.finditer(header)}
-    return found.get("next")
+PAGE_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
 
 def fetcher(node: Node) -> Fetch:
-    """How this node asks a member for its catalog, as the crawler wants it."""
+    """How this node asks a member for its catalog, as the crawler wants it. Links are handed on as whole addresses."""
+    bases = Bases(node)
 
     async def fetch(member: Member, link: str | None) -> Page:
         participant = member.participant_id
-        base = node.members.current().member(participant).dsp
-        start = f"{base}/catalog/request"
-        url = urljoin(start, link) if link else start
+        url = link or f"{await bases.of(participant)}/catalog/request"
         body = to_bytes(envelope("CatalogRequestMessage", node.new_id()))
         for method, content in (("POST", body), ("GET", None)):
-            headers = {"Authorization": await node.identity.authorisation(participant), "Accept": "application/json"}
+            headers = {
+                "Authorization": await node.identity.authorisation(participant),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            }
             if content is not None:
                 headers["Content-Type"] = "application/json"
             answer = await node.transport.request(
@@ -47,9 +45,16 @@ def fetcher(node: Node) -> Fetch:
                 timeout_s=node.settings.send_timeout_s,
             )
             if answer.status == HTTPStatus.OK:
-                return answer.body, next_link(answer.headers.get("link", ""))
+                return answer.body, _following(answer.headers.get("link", ""), url)
             if answer.status != HTTPStatus.METHOD_NOT_ALLOWED or link is None:
                 break
         raise UnreachableError("catalog-refused", participant=participant, status=answer.status)
 
     return fetch
+
+
+def _following(header: str, url: str) -> str | None:
+    try:
+        return next_link(header, url)
+    except ValueError as error:
+        raise RefusedError("address-malformed", url=header[:200], problem=str(error)) from error

@@ -27,6 +27,7 @@ class Grant:
     transfer: str
     purpose: str | None
     jti: str
+    issued: datetime
     expires: datetime
 
 
@@ -43,7 +44,8 @@ def make_data_token(
     lifetime_s: int,
 ) -> str:
     """A token for one data address, without `Bearer`."""
-    issued = math.floor(now.timestamp())
+    # To the microsecond (RFC 7519 allows fractions): a pause and a resumption fit into one second, and kill what is older.
+    issued = round(now.timestamp(), 6)
     claims = {
         "iss": ring.participant,
         "sub": consumer,
@@ -52,7 +54,7 @@ def make_data_token(
         "transfer": transfer,
         "jti": jti,
         "iat": issued,
-        "exp": issued + lifetime_s,
+        "exp": math.floor(issued) + lifetime_s,
     }
     return compact.make(ring, claims if purpose is None else {**claims, "purpose": purpose}, compact.DATA)
 
@@ -79,5 +81,6 @@ def verify_data_token(
         transfer=text(claims, "transfer"),
         purpose=text(claims, "purpose") if "purpose" in claims else None,
         jti=text(claims, "jti"),
+        issued=datetime.fromtimestamp(times.iat, UTC),
         expires=datetime.fromtimestamp(times.exp, UTC),
     )

@@ -67,6 +67,11 @@ def for_dataset(tx: Tx, counterparty: str, dataset: str, role: Role) -> list[Agr
     return [_agreement(row) for row in rows]
 
 
+def of_negotiation(tx: Tx, negotiation: str) -> list[Agreement]:
+    """Every agreement that a negotiation has brought, oldest first: more than one only with some peers."""
+    return [_agreement(row) for row in tx.all("agreement.of_negotiation", negotiation=negotiation)]
+
+
 def in_force(tx: Tx) -> list[Agreement]:
     """All agreements in force, oldest first: what settlement goes through."""
     return [_agreement(row) for row in tx.all("agreement.in_force")]
@@ -91,6 +96,11 @@ def insert(tx: Tx, agreement: Agreement, now: datetime) -> None:
 def enforce(tx: Tx, digest: str, now: datetime) -> None:
     """From now on transfers may use it; the first time counts."""
     tx.run("agreement.enforce", digest=digest, in_force=stamp(now))
+
+
+def lapse(tx: Tx, digest: str) -> None:
+    """It was never concluded: from now on no transfer may use it."""
+    tx.run("agreement.lapse", digest=digest)
 
 
 def page(tx: Tx, *, before: tuple[str, str] = ("~", "~"), limit: int = 50) -> list[Agreement]:

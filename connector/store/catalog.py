@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from catalog.entry import own_entry
+from catalog.filter import terms_of
 from catalog.messages import dataset_head, dataset_parts, offer_text, price_text
 from catalog.model import Dataset, Offer
 from connector.errors import RefusedError
@@ -22,6 +23,7 @@ from policies.canonical import digest, digest_of
 
 EVERYBODY = "*"
 PAGE_MAX = 1000
+TERMS_VERSION = "1"
 
 OfferState = Literal["current", "superseded", "withdrawn"]
 DocumentKind = Literal["terms", "transform"]
@@ -135,6 +137,7 @@ def publish(tx: Tx, dataset: Dataset, *, at: datetime) -> Published:
     )
     tx.run("catalog.end_offers", dataset=dataset.id)
     tx.run("catalog.clear_audience", dataset=dataset.id)
+    _put_terms(tx, dataset)
     for offer in dataset.offers:
         _put_offer(tx, dataset.id, offer)
     for offer in dataset.offers:
@@ -156,6 +159,7 @@ def withdraw(tx: Tx, dataset_id: str, *, reason: str, at: datetime) -> Published
     tx.run("catalog.withdraw_dataset", id=dataset_id, reason=reason, change=change, changed_us=_us(at))
     tx.run("catalog.end_offers", dataset=dataset_id)
     tx.run("catalog.clear_audience", dataset=dataset_id)
+    tx.run("catalog.clear_terms", dataset=dataset_id)
     federation.remove_own(tx, _record(found).owner, dataset_id)
     tx.wake("catalog")
     return Published(change, changed=True)
@@ -275,6 +279,36 @@ def _put_offer(tx: Tx, dataset_id: str, given: Offer) -> None:
     )
     classes: Sequence[str] = (EVERYBODY,) if given.audience == "all" else given.audience
     tx.many("catalog.put_audience", [{"class": name, "dataset": dataset_id, "offer": given.id} for name in classes])
+
+
+def renew_terms(tx: Tx) -> None:
+    """Find the terms of all datasets anew if another version of `catalog.filter.terms_of` found them; run once at the start."""
+    known = tx.one("fact.get", name="catalog_terms")
+    if known is not None and known["value"] == TERMS_VERSION:
+        return
+    after = ""
+    while rows := tx.all("catalog.published", after=after, limit=PAGE_MAX):
+        for row in rows:
+            _put_terms(tx, _record(row))
+        after = rows[-1]["id"]
+    tx.run("fact.set", name="catalog_terms", value=TERMS_VERSION)
+
+
+def _put_terms(tx: Tx, given: Dataset) -> None:
+    """By what filters find a dataset, once for each class that sees any offer of it."""
+    tx.run("catalog.clear_terms", dataset=given.id)
+    classes: set[str] = set()
+    for item in given.offers:
+        classes |= {EVERYBODY} if item.audience == "all" else set(item.audience)
+    shown = {EVERYBODY} if EVERYBODY in classes else classes
+    tx.many(
+        "catalog.put_term",
+        [
+            {"class": name, "name": operand, "value": value, "dataset": given.id}
+            for name in sorted(shown)
+            for operand, value in terms_of(given)
+        ],
+    )
 
 
 def _shown(rows: Sequence[Row]) -> list[Shown]:

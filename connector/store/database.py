@@ -11,11 +11,11 @@ once then lets the writer look: that saves the way to another thread and back, w
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,10 @@ Row = sqlite3.Row
 # More functions than this in one group would let the first one wait for too long.
 GROUP_LIMIT = 256
 READERS = 4
+# What file, disk and other processes do to a question; any other error of SQLite is one of ours.
+_OUTAGES = tuple(
+    f"SQLITE_{name}" for name in ("BUSY", "CANTOPEN", "CORRUPT", "FULL", "IOERR", "LOCKED", "NOMEM", "NOTADB")
+)
 
 
 class Tx:
@@ -59,7 +63,7 @@ class Tx:
         """Execute a named statement once per row."""
         self._connection.executemany(self._statements[name], rows)
 
-    @contextmanager
+    @contextlib.contextmanager
     def attempt(self) -> Iterator[None]:
         """What is done inside is undone when it raises; what was done before stays. Attempts do not nest."""
         woken = set(self.woken)
@@ -113,6 +117,7 @@ class Database:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
         self._writes = False
+        self._file: tuple[int, int] | None = None
         self.groups = 0
         self.functions = 0
 
@@ -211,13 +216,27 @@ class Database:
             if self._max_pages is not None:
                 connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
             migrate(connection, str(self.path))
-        except sqlite3.Error as error:
+            self._file = self._identity()
+        except (sqlite3.Error, OSError) as error:
             raise StoreError("database-unusable", path=str(self.path), cause=str(error)) from error
         return connection
+
+    def _identity(self) -> tuple[int, int]:
+        """Which file the path names now; raises OSError when there is none."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    def _still_there(self) -> None:
+        """Raise OSError when the open file has lost its name: what is written to it would be gone with the process."""
+        if self._identity() != self._file:
+            raise FileExistsError(f"another file has taken the place of {self.path.name}")
 
     def _serve(self) -> None:
         """One reader: takes questions as they come, each on a snapshot of its own."""
         connection: sqlite3.Connection | None = None
+        with contextlib.suppress(sqlite3.Error):  # the first question hears of it
+            connection = self._connect(read_only=True)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # SQLite opens the file no earlier
         while (job := self._questions.get()) is not None:
             try:
                 if connection is None:
@@ -228,7 +247,8 @@ class Database:
                 finally:
                     connection.execute("COMMIT")
             except Exception as error:  # noqa: BLE001  it is the answer
-                job.error = error
+                outage = getattr(error, "sqlite_errorname", "").startswith(_OUTAGES)
+                job.error = self._failure(error) if outage else error
             self._answer([job])
             del job  # a thread that waits must hold nothing of what it has answered
         if connection is not None:
@@ -266,6 +286,7 @@ class Database:
     def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> set[str]:
         tx = Tx(connection, self._statements)
         try:
+            self._still_there()
             connection.execute("BEGIN IMMEDIATE")
             for job in group:
                 self._run(connection, tx, job)
@@ -273,10 +294,10 @@ class Database:
                 self._seal(tx)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  whatever ends the transaction is everybody's answer
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            failure = StoreError("store-failed", path=str(self.path), cause=str(error))
-            failure.__cause__ = error
+            with contextlib.suppress(sqlite3.Error):  # what cannot be undone now is undone before the next group
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            failure = self._failure(error)
             for job in group:
                 job.error = failure
             return set()
@@ -284,8 +305,13 @@ class Database:
         self.functions += len(group)
         return tx.woken
 
-    @staticmethod
-    def _run(connection: sqlite3.Connection, tx: Tx, job: _Job) -> None:
+    def _failure(self, error: Exception) -> StoreError:
+        """What the file or the disk did, as an error of the store."""
+        failure = StoreError("store-failed", path=str(self.path), cause=str(error))
+        failure.__cause__ = error
+        return failure
+
+    def _run(self, connection: sqlite3.Connection, tx: Tx, job: _Job) -> None:
         before = set(tx.woken)
         connection.execute("SAVEPOINT work")
         try:
@@ -299,8 +325,7 @@ class Database:
             if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.IntegrityError
             ):
-                job.error = StoreError("store-failed", path="", cause=str(error))
-                job.error.__cause__ = error
+                job.error = self._failure(error)
             else:
                 job.error = error
             tx.woken = before

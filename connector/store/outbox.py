@@ -108,6 +108,11 @@ def remove_process(tx: Tx, process: str) -> None:
     tx.run("outbox.remove_process", process=process)
 
 
+def remove_overtaken(tx: Tx, process: str, state: str) -> None:
+    """Take back what may not leave in this state; a termination may leave in any."""
+    tx.run("outbox.remove_overtaken", process=process, state=state)
+
+
 def postpone(tx: Tx, message: str, until_us: int, problem: str) -> None:
     tx.run("outbox.postpone", message=message, next_us=until_us, problem=problem)
 

@@ -63,12 +63,12 @@ def find(tx: Tx, typed: str) -> list[tuple[str, str]]:
     return list(found)
 
 
-def records(tx: Tx, process: str) -> Records:
-    """The audit records about a process, found by an index, however long ago it ended."""
-    first = [kept(row) for row in tx.all("story.first", process=process, limit=FIRST)]
+def records(tx: Tx, process: str, peer: str = "") -> Records:
+    """The audit records about a process with this counterparty, found by an index, however long ago it ended."""
+    first = [kept(row) for row in tx.all("story.first", process=process, peer=peer, limit=FIRST)]
     if len(first) < FIRST:
         return Records(tuple(first), 0)
-    rows = tx.all("story.last", process=process, after=first[-1].seq, limit=LAST)
+    rows = tx.all("story.last", process=process, peer=peer, after=first[-1].seq, limit=LAST)
     last = [kept(row) for row in reversed(rows)]
     counted = tx.one("story.count", process=process)
     total = counted["n"] if counted else 0

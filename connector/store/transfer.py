@@ -6,8 +6,12 @@ from datetime import datetime
 from connector.clock import stamp
 from connector.store.database import Row, Tx
 from contracts.machine import Role
+from contracts.transfer.messages import PUSH
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State
+
+# Woken when a push of ours changes: there may be bytes to send.
+PUSHES = "pushes"
 
 
 def _transfer(row: Row) -> Transfer:
@@ -28,6 +32,7 @@ def _transfer(row: Row) -> Transfer:
         reason=row["reason"],
         idempotency=row["idempotency"],
         started=row["started"],
+        delivered=row["delivered"],
         created=row["created"],
         updated=row["updated"],
     )
@@ -69,13 +74,24 @@ def insert(tx: Tx, transfer: Transfer, now: datetime) -> None:
         created=stamp(now),
         **_changing(transfer, now),
     )
-    tx.wake(f"transfer:{transfer.pid}")
+    _wake(tx, transfer)
 
 
 def save(tx: Tx, transfer: Transfer, now: datetime) -> None:
     """Write what may change: state, counterparty's pid, who suspended it, the data address, the end."""
     tx.run("transfer.update", pid=transfer.pid, **_changing(transfer, now))
+    _wake(tx, transfer)
+
+
+def to_push(tx: Tx) -> list[str]:
+    """Our pids of the pushes whose bytes may move now and are not delivered yet."""
+    return [row["pid"] for row in tx.all("transfer.to_push")]
+
+
+def _wake(tx: Tx, transfer: Transfer) -> None:
     tx.wake(f"transfer:{transfer.pid}")
+    if transfer.format == PUSH and transfer.role is Role.PROVIDER:
+        tx.wake(PUSHES)
 
 
 def _changing(transfer: Transfer, now: datetime) -> dict[str, str]:
@@ -88,6 +104,7 @@ def _changing(transfer: Transfer, now: datetime) -> dict[str, str]:
         "code": transfer.code,
         "reason": transfer.reason,
         "started": transfer.started,
+        "delivered": transfer.delivered,
         "updated": stamp(now),
     }
 

@@ -12,6 +12,7 @@ from contracts.negotiation.model import Negotiation
 
 Rules = tuple[str, str, str]
 RULES: Rules = ("permission", "prohibition", "obligation")
+LOGICAL = ("and", "andSequence", "or", "xone")
 
 
 def _policy(value: dict[str, Any], *, needs: tuple[str, ...], kind: str) -> dict[str, Any]:
@@ -28,9 +29,31 @@ def _policy(value: dict[str, Any], *, needs: tuple[str, ...], kind: str) -> dict
                 raise ValueError(f"{name}[{index}].action must be a non-empty string")
             if "target" in rule:
                 raise ValueError(f"{name}[{index}].target is not allowed inside a rule")
+            _constraints(rule.get("constraint"), f"{name}[{index}].constraint")
     if "permission" not in value and "prohibition" not in value:
         raise ValueError("at least one of permission and prohibition is needed")
     return value
+
+
+def _constraints(value: object, place: str) -> None:
+    """The constraints of a rule, nested ones too: atomic with three members, or one logical operator (contract-schema.json)."""
+    if value is None:
+        return
+    if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+        raise ValueError(f"{place} must be an array of objects")
+    for index, item in enumerate(value):
+        here = f"{place}[{index}]"
+        logical = [name for name in item if name.removeprefix("odrl:") in LOGICAL]
+        if len(logical) > 1:
+            raise ValueError(f"{here} has more than one of {', '.join(LOGICAL)}")
+        if logical:
+            _constraints(item[logical[0]], f"{here}.{logical[0]}")
+            continue
+        for name in ("leftOperand", "operator"):
+            if not isinstance(item.get(name), str) or not item[name]:
+                raise ValueError(f"{here}.{name} must be a non-empty string")
+        if "rightOperand" not in item:
+            raise ValueError(f"{here}.rightOperand is missing")
 
 
 def _offer(value: dict[str, Any]) -> dict[str, Any]:

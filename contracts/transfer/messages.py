@@ -10,7 +10,10 @@ from contracts.messages import CONTEXT, PURPOSE, Message, Pid, Reasons, envelope
 from contracts.transfer.model import Transfer
 
 PULL = "HttpData-PULL"
+PUSH = "HttpData-PUSH"
 HTTP_ENDPOINT = "https://w3id.org/idsa/v4.1/HTTP"
+# What EDC calls an HTTP address; it takes no other for a push.
+HTTP_DATA = "HttpData"
 _EDC = "https://w3id.org/edc/v0.0.1/ns/"
 
 
@@ -118,7 +121,7 @@ def _pids(transfer: Transfer) -> dict[str, str]:
 
 
 def request(message_id: str, transfer: Transfer, agreement_id: str, callback: str) -> dict[str, object]:
-    """Our request; a declared purpose travels as a member of Weft's policy profile."""
+    """Our request; a declared purpose travels as a member of Weft's policy profile, a push says where the data goes."""
     message = envelope(
         "TransferRequestMessage",
         message_id,
@@ -126,6 +129,7 @@ def request(message_id: str, transfer: Transfer, agreement_id: str, callback: st
         agreementId=agreement_id,
         format=transfer.format,
         callbackAddress=callback,
+        dataAddress=transfer.data_address if transfer.format == PUSH else None,
     )
     return message | {PURPOSE: transfer.purpose} if transfer.purpose else message
 
@@ -140,9 +144,27 @@ def data_address(endpoint: str, token: str) -> dict[str, Any]:
         f"{_EDC}authorization": token,
         f"{_EDC}authType": "bearer",
     }
+    return _address(HTTP_ENDPOINT, endpoint, properties)
+
+
+def push_address(endpoint: str, token: str) -> dict[str, Any]:
+    """Where data is pushed to us: who reads the specification's members sends the token as a header.
+
+    EDC ignores the top-level endpoint and sends to `baseUrl` what that says: there the token is the last segment of the path.
+    """
+    properties = {
+        "authorization": token,
+        "authType": "bearer",
+        f"{_EDC}baseUrl": f"{endpoint}/{token}",
+        f"{_EDC}type": HTTP_DATA,
+    }
+    return _address(HTTP_DATA, endpoint, properties)
+
+
+def _address(endpoint_type: str, endpoint: str, properties: Mapping[str, str]) -> dict[str, Any]:
     return {
         "@type": "DataAddress",
-        "endpointType": HTTP_ENDPOINT,
+        "endpointType": endpoint_type,
         "endpoint": endpoint,
         "endpointProperties": [
             {"@type": "EndpointProperty", "name": name, "value": value} for name, value in properties.items()
@@ -151,6 +173,9 @@ def data_address(endpoint: str, token: str) -> dict[str, Any]:
 
 
 def start(message_id: str, transfer: Transfer, address: Mapping[str, Any] | None) -> dict[str, object]:
+    """Start or resume; the start of a push carries no address: the consumer has said where the data goes."""
+    if transfer.format == PUSH:
+        address = None
     return envelope("TransferStartMessage", message_id, **_pids(transfer), dataAddress=address)
 
 

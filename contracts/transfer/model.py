@@ -14,7 +14,8 @@ class Transfer:
 
     `suspended_by` is the role of the side that suspended it, `""` while it runs: our own suspension stands here from the command
     on, before the counterparty has acknowledged it, and so does the `code` of our own termination. `data_address` is the
-    DataAddress in force; `started` is when it was last started or resumed: a data token older than that is dead.
+    DataAddress in force: of a pull the provider's, of a push the consumer's. `started` is when it was last started or resumed: a
+    data token older than that is dead. `delivered` is when the receiver of our push had taken everything, `""` before.
     """
 
     pid: str
@@ -33,6 +34,7 @@ class Transfer:
     reason: str = ""
     idempotency: str = ""
     started: str = ""
+    delivered: str = ""
     created: str = ""
     updated: str = ""
 

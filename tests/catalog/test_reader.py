@@ -131,7 +131,7 @@ def test_right_operands_are_texts():
     [
         ("text", "it is not an object"),
         ({"hasPolicy": []}, "it has no @id"),
-        ({"@id": "x"}, "it has no offer"),
+        ({"@id": "x"}, "it has no offer (hasPolicy)"),
         ({"@id": "x", "hasPolicy": ["o-1"]}, "an offer is not an object"),
         ({"@id": "x", "hasPolicy": [{"@type": "Offer"}]}, "an offer has no @id"),
     ],

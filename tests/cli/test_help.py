@@ -21,6 +21,7 @@ OVERVIEW = [
     *("agreements", "terms check", "terms explain", "terms simulate"),
     *("transfers", "transfer start", "transfer suspend", "transfer resume", "transfer complete", "transfer terminate"),
     *("stop", "resume", "breach", "release", "duties"),
+    *("show", "doctor"),
     *("bundle sign", "bundle list", "bundle show", "ledger import", "ledger list", "state"),
     *("statement", "statement close"),
     *("policy explain", "policy test", "audit search", "audit show", "audit export", "audit verify", "events"),
@@ -72,7 +73,7 @@ def test_every_sentence_of_the_command_line_is_used():
     }
     made_up = ("cli.help.", "cli.col.", "cli.section.", "cli.common.", "cli.step.", "cli.delivery.", "cli.dataset.")
     made_up += ("cli.negotiation.", "cli.transfer.", "cli.role.", "cli.outcome.", "cli.freshness.", "cli.fresh.")
-    made_up += ("cli.relied.", "cli.statement.", "cli.subject.", "cli.duty.", "cli.stated.")
+    made_up += ("cli.relied.", "cli.statement.", "cli.subject.", "cli.duty.", "cli.stated.", "cli.doctor.")
     for identifier in table():
         if identifier.startswith("cli.arg."):
             assert identifier in parameters, identifier

@@ -16,7 +16,7 @@ from policies.errors import InvalidPolicyError, JsonError
         (["fnd"], "There is no command fnd. Did you mean weft find?"),
         (["audit", "serch"], "Did you mean weft audit search?"),
         (["get"], "DATASET is missing."),
-        (["get", "x", "--purpse", "y"], "There is no option --purpse. Did you mean --purpose?"),
+        (["get", "x", "--purpse", "y"], "There is no option --purpse. Did you mean --purpose, --push?"),
         (["get", "x", "--timeout", "soon"], "--timeout does not take this value"),
         (["get", "x", "--output"], "--output needs a value"),
         (["status", "now"], "There is something too much: now."),

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from connector.authority import space
 from connector.daemon import Daemon
+from connector.exchange import agreed as agreed_of
 from connector.exchange import automate, command, outgoing, settle
 from connector.exchange.node import Node
 from connector.exchange.peer import PEERS, Peer, Peers
@@ -241,7 +242,7 @@ def _agree(tx: Tx, daemon: Daemon, agreement: str, role: Role, now: datetime) ->
         timestamp=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     negotiations.insert(tx, negotiation, now)
-    agreed = automate.keep(tx, negotiation, document, now)
+    agreed = agreed_of.keep(tx, negotiation, document, now)
     negotiations.save(tx, replace(negotiation, agreement=agreed.digest), now)
     agreements.enforce(tx, agreed.digest, now)
 

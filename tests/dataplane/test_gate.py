@@ -252,7 +252,6 @@ async def test_a_suspension_denies_and_a_resumption_brings_a_new_token(pair, sou
     delivery = await fetched(zhengshu, consumer_pid)
     assert (delivery.state, delivery.code) == (deliveries.State.FAILED, "transfer-suspended")
     assert [each["reason"] for each in await records(zhengshu, "delivery.failed")] == ["transfer-suspended"]
-    await asyncio.sleep(1.1)  # a token's time is in whole seconds
     await command.resume(steel.node, pid)
     ours = await reaches(zhengshu, consumer_pid, State.STARTED)
     fresh = address(ours)[1]

@@ -40,7 +40,7 @@ def test_a_data_token_says_what_it_allows():
     until = START + timedelta(seconds=600)
 
     assert verify_data_token(data_token(ring), ring, ADDRESS, START) == Grant(
-        STAMP, ADDRESS, "urn:uuid:a", "urn:uuid:1", "supply-chain-control", "d1", until
+        STAMP, ADDRESS, "urn:uuid:a", "urn:uuid:1", "supply-chain-control", "d1", START, until
     )
     assert verify_data_token(data_token(ring, purpose=None), ring, ADDRESS, START).purpose is None
 

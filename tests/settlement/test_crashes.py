@@ -6,10 +6,9 @@ opened again from its folder, and the person repeats what got no answer.
 
 import asyncio
 import contextlib
-import gc
 import json
-import warnings
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
@@ -19,7 +18,7 @@ from connector.exchange import bundles
 from connector.exchange import settlement as closing
 from connector.store import settlement
 from connector.store.settlement import State
-from tests.pair import did, found_space, settings, types, until
+from tests.pair import START, did, found_space, settings, types, until
 from tests.settling import (
     NAMES,
     OCTOBER,
@@ -33,19 +32,7 @@ from tests.settling import (
     terms,
 )
 
-# A daemon that is cut off in the middle of a connection leaves its socket to the collector, as a dead process would.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
-
-
-@pytest.fixture(autouse=True)
-def buried():
-    """What a daemon that was cut off left open is collected here, after its loop, and not in whichever test comes next."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
+pytestmark = pytest.mark.slow
 OPERATOR, MEMBER = "s-zhengshu", "p-seat"
 
 
@@ -75,14 +62,16 @@ class Cut:
 
 
 class Six:
-    """Six daemons of which one can die and come back."""
+    """Six daemons of which one can die and come back. All clocks show one time, that of one who comes back, too."""
 
     def __init__(self, root):
         self.root = root
         self.daemons = {}
+        self.offset_s = (START - datetime.now(UTC)).total_seconds()
 
     async def start(self, name):
-        self.daemons[name] = Daemon(settings(self.root, name))
+        chosen = settings(self.root, name, test_clock_start=None, test_clock_offset_s=self.offset_s)
+        self.daemons[name] = Daemon(chosen)
         await self.daemons[name].open()
 
     async def restart(self, name):

@@ -8,6 +8,7 @@ from connector.management.native.daemon import Itself
 from connector.management.native.datasets import Datasets
 from connector.management.native.deliveries import Deliveries
 from connector.management.native.discovery import Discovery
+from connector.management.native.doctor import DoctorOf
 from connector.management.native.documents import Documents
 from connector.management.native.ledgers import Ledgers
 from connector.management.native.lineage import LineageOf
@@ -15,6 +16,7 @@ from connector.management.native.negotiations import Negotiations
 from connector.management.native.policy import Policies
 from connector.management.native.records import Records
 from connector.management.native.settlement import Bundles, Settlement
+from connector.management.native.story import StoryOf
 from connector.management.native.transfers import Agreements, Transfers
 from connector.management.repeats import Repeats
 
@@ -37,5 +39,7 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         *Ledgers(desk, repeats).routes(),
         *Control(desk, repeats).routes(),
         *Policies(desk).routes(),
+        *StoryOf(desk).routes(),
+        *DoctorOf(desk).routes(),
         *Records(desk).routes(),
     ]

@@ -21,17 +21,23 @@ from connector.store.delivery import Delivery, State
 
 
 class Request(Body):
-    """Fetch under an agreement (a transfer is asked for first) or under a transfer of ours; `columns` None: all granted."""
+    """Fetch under an agreement (a transfer is asked for first) or under a transfer of ours; `columns` None: all granted.
+
+    With `push` the transfer that is asked for is one where the provider sends everything that is granted.
+    """
 
     agreement: str | None = Field(default=None, min_length=1, max_length=2048)
     transfer: str | None = Field(default=None, min_length=1, max_length=2048)
     purpose: str = Field(default="", max_length=2048)
     columns: tuple[str, ...] | None = None
+    push: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> "Request":
         if (self.agreement is None) == (self.transfer is None):
             raise ValueError("name either an agreement or a transfer")
+        if self.push and self.agreement is None:
+            raise ValueError("a transfer is a push or a pull already: push goes with an agreement")
         return self
 
 
@@ -63,9 +69,11 @@ class Deliveries:
         given = await asked.body(request, Request)
         key = request.headers.get(HEADER, "")
         transfer = given.transfer
+        if given.push and given.columns is not None:
+            raise RefusedError("push-columns")
         if transfer is None:
             transfer = await command.start(
-                self._node, agreement=given.agreement or "", purpose=given.purpose, idempotency=key
+                self._node, agreement=given.agreement or "", purpose=given.purpose, push=given.push, idempotency=key
             )
         # The delivery waits until the transfer has started; a refusal of the provider ends it with its reason.
         identifier = await self._desk.daemon.receiver.start(transfer, columns=given.columns, idempotency=key)

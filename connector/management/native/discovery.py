@@ -7,7 +7,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import Field
 
-from catalog.messages import Service, dataset_root, service_text
+from catalog.messages import Service, access_text, dataset_root
 from catalog.query import HITS_MAX, Query
 from catalog.reader import PeerDataset, read_dataset, read_page
 from connector.errors import RefusedError
@@ -36,7 +36,8 @@ class Discovery:
         self._desk = desk
         self._node = desk.node
         self._fetch = fetcher(desk.node)
-        self._service = service_text(Service.of(desk.node.participant, desk.node.base))
+        service = Service.of(desk.node.participant, desk.node.base)
+        self._service = access_text(service, push=desk.node.settings.push)
 
     async def find(self, request: web.Request) -> web.Response:
         wanted = asked.limit(request)

@@ -23,10 +23,11 @@ from contracts.transfer.table import State
 
 
 class Start(Body):
-    """A transfer request: the agreement's digest and what the data is for."""
+    """A transfer request: the agreement's digest, what the data is for, and whether the provider sends it to us."""
 
     agreement: str = Field(min_length=1, max_length=2048)
     purpose: str = Field(default="", max_length=2048)
+    push: bool = False
 
 
 class Agreements:
@@ -100,7 +101,9 @@ class Transfers:
     async def start(self, request: web.Request) -> web.Response:
         given = await asked.body(request, Start)
         key = request.headers.get(HEADER, "")
-        pid = await command.start(self._node, agreement=given.agreement, purpose=given.purpose, idempotency=key)
+        pid = await command.start(
+            self._node, agreement=given.agreement, purpose=given.purpose, push=given.push, idempotency=key
+        )
         return await self._shown(pid, 201)
 
     async def page(self, request: web.Request) -> web.Response:

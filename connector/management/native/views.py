@@ -19,6 +19,7 @@ from contracts.machine import Role
 from contracts.negotiation import table as negotiation_table
 from contracts.negotiation.model import Negotiation
 from contracts.transfer import table as transfer_table
+from contracts.transfer.messages import PUSH
 from contracts.transfer.model import Transfer
 from policies.columns import parse_list
 from policies.compare import policy_digest
@@ -88,10 +89,11 @@ def transfer(desk: Desk, found: Transfer) -> Json:
     """A transfer: where it stands and what we can do. The data address holds a token and is not shown."""
     sendable = transfer_table.MACHINE.allowed(found.state, found.role) if found.state is not None else ()
     allowed = [verb for trigger in sendable if (verb := _TRANSFER_VERBS.get(trigger))]
-    if found.state is transfer_table.State.SUSPENDED and found.suspended_by == found.role.value:
+    if found.state is transfer_table.State.SUSPENDED and found.suspended_by in ("", found.role.value):
         allowed.insert(0, "resume")
     ended = found.state in transfer_table.MACHINE.terminal
-    ours = found.state is transfer_table.State.STARTED and found.role is Role.CONSUMER
+    fetching = found.role is (Role.PROVIDER if found.format == PUSH else Role.CONSUMER)  # whose turn a running one is
+    ours = found.state is transfer_table.State.STARTED and fetching
     return {
         "id": found.pid,
         "role": found.role.value,

@@ -4,3 +4,6 @@ CREATE TABLE peer_make (
     participant TEXT NOT NULL PRIMARY KEY,
     make TEXT NOT NULL
 );
+
+-- Some makes agree twice in one negotiation.
+CREATE INDEX agreement_negotiation ON agreement (negotiation);

@@ -9,6 +9,9 @@ SELECT * FROM agreement
 WHERE counterparty = :counterparty AND dataset = :dataset AND role = :role AND in_force <> ''
 ORDER BY created DESC;
 
+-- name: of_negotiation
+SELECT * FROM agreement WHERE negotiation = :negotiation ORDER BY created, digest;
+
 -- name: in_force
 SELECT * FROM agreement WHERE in_force <> '' ORDER BY created, digest;
 
@@ -18,6 +21,9 @@ VALUES (:digest, :id, :negotiation, :role, :counterparty, :dataset, :offer, :pol
 
 -- name: enforce
 UPDATE agreement SET in_force = :in_force WHERE digest = :digest AND in_force = '';
+
+-- name: lapse
+UPDATE agreement SET in_force = '' WHERE digest = :digest;
 
 -- name: page
 SELECT * FROM agreement WHERE (created, digest) < (:created, :digest) ORDER BY created DESC, digest DESC LIMIT :limit;

@@ -41,6 +41,56 @@ JOIN dataset AS d ON d.id = v.dataset
 JOIN offer_audience AS a ON a.dataset = v.dataset AND a.class IN ('*', :viewer)
 JOIN offer AS o ON o.id = a.offer
 
+-- name: visible_after
+-- Ids only, from the index of audiences: the two classes of the viewer merged in order, ended by the limit.
+SELECT dataset FROM offer_audience WHERE class = '*' AND dataset > :key
+UNION
+SELECT dataset FROM offer_audience WHERE class = :viewer AND dataset > :key
+ORDER BY dataset LIMIT :limit
+
+-- name: visible_from
+SELECT dataset FROM offer_audience WHERE class = '*' AND dataset >= :key
+UNION
+SELECT dataset FROM offer_audience WHERE class = :viewer AND dataset >= :key
+ORDER BY dataset LIMIT :limit
+
+-- name: visible_before
+SELECT dataset FROM offer_audience WHERE class = '*' AND dataset < :key
+UNION
+SELECT dataset FROM offer_audience WHERE class = :viewer AND dataset < :key
+ORDER BY dataset DESC LIMIT :limit
+
+-- name: visible_at
+-- The place a number of datasets further on: an offset is counted on the index, once, and is a key from there on.
+SELECT dataset FROM offer_audience WHERE class = '*' AND dataset > :key
+UNION
+SELECT dataset FROM offer_audience WHERE class = :viewer AND dataset > :key
+ORDER BY dataset LIMIT 1 OFFSET :skip
+
+-- name: term_after
+SELECT dataset FROM dataset_term WHERE class = '*' AND name = :name AND value = :value AND dataset > :key
+UNION
+SELECT dataset FROM dataset_term WHERE class = :viewer AND name = :name AND value = :value AND dataset > :key
+ORDER BY dataset LIMIT :limit
+
+-- name: term_before
+SELECT dataset FROM dataset_term WHERE class = '*' AND name = :name AND value = :value AND dataset < :key
+UNION
+SELECT dataset FROM dataset_term WHERE class = :viewer AND name = :name AND value = :value AND dataset < :key
+ORDER BY dataset DESC LIMIT :limit
+
+-- name: term_values
+SELECT value FROM dataset_term WHERE dataset = :dataset AND class IN ('*', :viewer) AND name = :name
+
+-- name: put_term
+INSERT INTO dataset_term (class, name, value, dataset) VALUES (:class, :name, :value, :dataset)
+
+-- name: clear_terms
+DELETE FROM dataset_term WHERE dataset = :dataset
+
+-- name: published
+SELECT id, record_json FROM dataset WHERE state = 'published' AND id > :after ORDER BY id LIMIT :limit
+
 -- name: visible_dataset
 SELECT d.id, d.head, o.id AS offer, o.text, o.price
 FROM offer_audience AS a

@@ -28,6 +28,9 @@ DELETE FROM outbox WHERE message = :message;
 -- name: remove_process
 DELETE FROM outbox WHERE process = :process;
 
+-- name: remove_overtaken
+DELETE FROM outbox WHERE process = :process AND expects NOT IN (:state, '*');
+
 -- name: postpone
 UPDATE outbox SET attempts = attempts + 1, next_us = :next_us, problem = :problem WHERE message = :message;
 

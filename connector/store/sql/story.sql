@@ -25,14 +25,16 @@ SELECT pid FROM transfer WHERE peer_pid >= :first AND peer_pid < :last ORDER BY 
 SELECT negotiation AS pid FROM agreement WHERE digest >= :first AND digest < :last ORDER BY digest LIMIT 2;
 
 -- name: first
+-- Others may write to a process that is not theirs: they are refused, and it is no part of the story.
 SELECT e.seq, e.body, d.body AS details
 FROM audit_process AS p JOIN audit_entry AS e ON e.seq = p.seq LEFT JOIN audit_detail AS d ON d.seq = p.seq
-WHERE p.process = :process ORDER BY p.seq LIMIT :limit;
+WHERE p.process = :process AND (:peer = '' OR e.peer = '' OR e.peer = :peer) ORDER BY p.seq LIMIT :limit;
 
 -- name: last
 SELECT e.seq, e.body, d.body AS details
 FROM audit_process AS p JOIN audit_entry AS e ON e.seq = p.seq LEFT JOIN audit_detail AS d ON d.seq = p.seq
-WHERE p.process = :process AND p.seq > :after ORDER BY p.seq DESC LIMIT :limit;
+WHERE p.process = :process AND p.seq > :after AND (:peer = '' OR e.peer = '' OR e.peer = :peer)
+ORDER BY p.seq DESC LIMIT :limit;
 
 -- name: count
 SELECT count(*) AS n FROM audit_process WHERE process = :process;

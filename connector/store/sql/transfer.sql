@@ -12,14 +12,21 @@ SELECT * FROM transfer WHERE idempotency = :idempotency;
 
 -- name: insert
 INSERT INTO transfer (pid, role, counterparty, peer_pid, address, state, agreement, dataset, format, purpose,
-                      suspended_by, data_address, code, reason, idempotency, started, created, updated)
+                      suspended_by, data_address, code, reason, idempotency, started, delivered, created, updated)
 VALUES (:pid, :role, :counterparty, :peer_pid, :address, :state, :agreement, :dataset, :format, :purpose,
-        :suspended_by, :data_address, :code, :reason, :idempotency, :started, :created, :updated);
+        :suspended_by, :data_address, :code, :reason, :idempotency, :started, :delivered, :created, :updated);
 
 -- name: update
 UPDATE transfer SET peer_pid = :peer_pid, state = :state, suspended_by = :suspended_by, data_address = :data_address,
-       code = :code, reason = :reason, started = :started, updated = :updated
+       code = :code, reason = :reason, started = :started, delivered = :delivered, updated = :updated
 WHERE pid = :pid;
+
+-- name: to_push
+-- Pushes of ours whose bytes may move and have not been taken whole.
+SELECT pid FROM transfer
+WHERE format = 'HttpData-PUSH' AND delivered = '' AND state = 'STARTED' AND role = 'provider' AND suspended_by = ''
+      AND code = ''
+ORDER BY created;
 
 -- name: page
 SELECT * FROM transfer
