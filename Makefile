@@ -3,10 +3,12 @@
 PYTHON ?= python3
 PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
+RUNS := 50000
+SECONDS := 60
 DEMO := $(BIN)/python examples/supply-chain-control/demo.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench format setup lock
+.PHONY: help demo test check conformance interop simulation fuzz bench format setup lock
 
 help: ## print what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +28,15 @@ check: setup ## format, lint, types, import rules and the fast tests: before eve
 
 conformance: setup ## run the official Dataspace Protocol kit against a Weft daemon (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.conformance
+
+interop: setup ## deal with live Eclipse EDC connectors in both directions (EDC=0.15.1 chooses the release; needs Java 17 and Maven)
+	$(BIN)/pytest -v --no-header -o python_files='live_*.py' tests/interop
+
+simulation: setup ## play the rules of exchange over a network that loses, doubles and delays (RUNS=50000)
+	@$(BIN)/python -m tests.simulation --runs $(RUNS) --processes 2
+
+fuzz: setup ## feed every reader of what comes from outside (SECONDS=60)
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: setup ## measure speed and print the numbers
 	@$(BIN)/python -m benchmarks

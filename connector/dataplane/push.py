@@ -8,10 +8,9 @@ what was answered. Nothing is remembered but the transfer itself, so that a rest
 """
 
 import asyncio
-import os
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -20,10 +19,11 @@ from typing import Any
 import structlog
 
 from connector.clock import moment, stamp
+from connector.dataplane.body import Body
 from connector.dataplane.content import Contents
 from connector.dataplane.gate import Gate, Judged
 from connector.dataplane.http import repr_digest
-from connector.dataplane.permit import RECHECK_S, CutError, Permit, record_cut
+from connector.dataplane.permit import CutError, Permit, record_cut
 from connector.dataplane.standing import ENDED, SUSPENDED, DeniedError
 from connector.dataplane.watch import watch
 from connector.dispatch.schedule import pause_s
@@ -47,11 +47,6 @@ _log = structlog.get_logger("weft.data")
 
 # Names the signed manifest of what is sent, by its digest: who speaks Weft verifies with it, others leave it alone.
 MANIFEST_HEADER = "Weft-Manifest"
-READ_BYTES = 1024 * 1024
-# What is written at a time is what a cut cannot call back any more.
-PIECE_BYTES = 256 * 1024
-# With a test-only rate limit, so many pieces make a second.
-PIECES_PER_S = 10
 ANSWER_BYTES = 4 * 1024
 # A receiver that was restarted is asked again soon; only the whole silence may be long (`give_up_s`).
 PAUSE_MOST_S = 15.0
@@ -172,7 +167,7 @@ class _Push:
             delivery = await self._gate.reserve(judged)
             if delivery.size == 0:
                 await self._gate.release(delivery)
-            body = _Body(node, self._gate, judged, delivery, Permit(node, self._gate, judged, changed))
+            body = Body(node, self._gate, judged, delivery, Permit(node, self._gate, judged, changed))
             header = dict([destination.header]) if destination.header is not None else {}
             upload = asyncio.create_task(
                 node.transport.upload(
@@ -191,7 +186,7 @@ class _Push:
                 raise
             await self._answered(upload.result().status, origin_of(destination.url), delivery, whole=body.whole)
 
-    async def _watched(self, body: "_Body", upload: "asyncio.Task[Any]", changed: asyncio.Event) -> None:
+    async def _watched(self, body: Body, upload: "asyncio.Task[Any]", changed: asyncio.Event) -> None:
         """Wait for the upload; when this raises, it is over, and nothing more leaves."""
         try:
             await body.watched(upload, changed)
@@ -262,69 +257,6 @@ class _Push:
                 settle.end(tx, node, transfer, code, reason, node.clock.now())
 
         await node.db.transact(work)
-
-
-class _Body:
-    """The bytes of one attempt on their way out. `sent` were handed to the connection, `whole` when all were."""
-
-    def __init__(self, node: Node, gate: Gate, judged: Judged, delivery: Delivery, permit: Permit) -> None:
-        self._node = node
-        self._gate = gate
-        self._judged = judged
-        self._delivery = delivery
-        self._permit = permit
-        self._moved_at = node.clock.monotonic()
-        self._cut: CutError | None = None
-        self.sent = 0
-
-    @property
-    def whole(self) -> bool:
-        return self.sent == self._delivery.size
-
-    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
-        """The content in order; the last piece comes only after the release is durable."""
-        try:
-            async for piece in self._read():
-                yield piece
-        except CutError as cut:
-            self._cut = cut
-            raise
-
-    async def watched(self, upload: "asyncio.Task[Any]", changed: asyncio.Event) -> None:
-        """Wait for the upload while it may go on; raises CutError, UnreachableError for a receiver that takes nothing."""
-        while not upload.done():
-            waiting = asyncio.ensure_future(changed.wait())
-            await asyncio.wait({upload, waiting}, timeout=RECHECK_S, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            if upload.done():
-                break
-            await self._permit.check()
-            silence_s = self._node.clock.monotonic() - self._moved_at
-            if silence_s > self._node.settings.data_timeout_s * (2 if self.whole else 1):
-                cause = "the receiver does not come to an answer" if self.whole else "the receiver takes no more bytes"
-                raise UnreachableError("unreachable", url="-", cause=cause)
-        if self._cut is not None:
-            raise self._cut
-
-    async def _read(self) -> AsyncIterator[memoryview]:
-        size, rate = self._delivery.size, self._node.settings.test_rate_limit_bytes_s
-        step = PIECE_BYTES if rate is None else max(1, min(PIECE_BYTES, rate // PIECES_PER_S))
-        descriptor = self._judged.content.file.fileno()
-        for start in range(0, size, READ_BYTES):
-            block = memoryview(await asyncio.to_thread(os.pread, descriptor, READ_BYTES, start))
-            if len(block) != min(READ_BYTES, size - start):
-                raise CutError("source-changed")
-            while block:
-                piece, block = block[:step], block[step:]
-                await self._permit.check()
-                if self.sent + len(piece) == size:
-                    await self._gate.release(self._delivery)
-                yield piece
-                self.sent += len(piece)
-                self._moved_at = self._node.clock.monotonic()
-                self._node.counters.add("weft_data_bytes_sent_total", len(piece))
-                if rate is not None:
-                    await asyncio.sleep(len(piece) / rate)
 
 
 def origin_of(url: str) -> str:

@@ -310,6 +310,9 @@ async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> d
     offers = _offers(found)
     if not offer_id and len(offers) == 1:
         return next(iter(offers.values()))
+    if offer_id not in offers and offer_id and node.peers.of(provider).renews_offers:
+        lasting = offer_id.rpartition(":")[0]
+        offer_id = next((found for found in offers if found.rpartition(":")[0] == lasting), offer_id)
     if offer_id not in offers:
         raise RefusedError("offer-unknown", offer=offer_id or "-", dataset=dataset)
     return offers[offer_id]

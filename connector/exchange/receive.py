@@ -15,7 +15,7 @@ from connector.errors import AuthenticationError, RefusedError
 from connector.exchange import agreed, automate, settle
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER, Protocol, advance, to_bytes
-from connector.identity.tokens import Speaker
+from connector.identity.tokens import LIFETIME_LIMIT_S, Speaker
 from connector.store import agreement as agreements
 from connector.store import catalog, inbox, outbox
 from connector.store import negotiation as negotiations
@@ -55,6 +55,9 @@ class Incoming:
         return [f"message:{self.digest}"]
 
 
+_STATUS = {"process-unknown": 404, "message-overtaken": 425}
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Status and body of the answer."""
@@ -78,13 +81,26 @@ def receive(tx: Tx, node: Node, incoming: Incoming) -> Reply:
     outbox.hasten(tx, incoming.sender, now)
     node.peers.note(tx, incoming.sender, incoming.message.context)
     try:
+        _in_order(tx, incoming, thread)
         with tx.attempt():
             process, status = _handle(tx, node, incoming, now)
     except (ContractError, RefusedError) as error:
         return _refuse(tx, node, incoming, error)
     body = to_bytes(incoming.protocol.acknowledgement(process))
-    inbox.record(tx, incoming.sender, message, thread, status, body, now)
+    inbox.record(tx, incoming.sender, message, thread, status, body, now, speaker.issued)
     return Reply(status, body)
+
+
+def _in_order(tx: Tx, incoming: Incoming, thread: str) -> None:
+    """A message that was on its way while its sender went on is out of date; a termination never is.
+
+    DSP gives messages no order. A suspension that its sender took back, and that arrives after the resumption, would leave
+    the two sides in different states. The sender of one that still counts tries again with a new token.
+    """
+    if incoming.pid and incoming.trigger.value != "termination":
+        issued = incoming.speaker.issued
+        if inbox.overtaken(tx, incoming.sender, thread, issued, LIFETIME_LIMIT_S):
+            raise RefusedError("message-overtaken", pid=incoming.pid)
 
 
 def refusal(incoming: Incoming, code: str, facts: dict[str, Any], status: int) -> Reply:
@@ -98,7 +114,7 @@ def refusal(incoming: Incoming, code: str, facts: dict[str, Any], status: int) -
 
 
 def _refuse(tx: Tx, node: Node, incoming: Incoming, error: ContractError | RefusedError) -> Reply:
-    status = 404 if error.code == "process-unknown" else 400
+    status = _STATUS.get(error.code, 400)
     node.audit.append(
         tx,
         "message.refused",
@@ -134,9 +150,17 @@ def _handle(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> tuple[Any,
         raise BrokenRuleError("process-unknown", pid=incoming.pid)
     _same_pids(incoming, process)
     process = _introduced(incoming, process)
+    _not_ending(tx, incoming)
     process = _arrived(tx, node, incoming, process, now)
     handler = _RUNNING[incoming.protocol.name, incoming.trigger]
     return handler(tx, node, incoming, process, now), 200
+
+
+def _not_ending(tx: Tx, incoming: Incoming) -> None:
+    """Who has said that it ends takes nothing but an end: else a last word that crosses ours would end the two sides unlike."""
+    pending = outbox.first_of_process(tx, incoming.pid)
+    if pending is not None and pending.trigger == "termination" and incoming.trigger.value != "termination":
+        raise BrokenRuleError("process-ending", pid=incoming.pid)
 
 
 def _introduced(incoming: Incoming, process: Any) -> Any:

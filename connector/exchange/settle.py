@@ -24,6 +24,7 @@ from contracts.messages import is_pid
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.table import State, Trigger
 from contracts.transfer.model import Transfer
+from contracts.transfer.table import State as TransferState
 from contracts.transfer.table import Trigger as TransferTrigger
 from policies.canonical import digest
 
@@ -53,6 +54,9 @@ def acknowledge(
     """Take a pending message as acknowledged, by its answer or by what the counterparty could say only after it."""
     outbox.remove(tx, pending.message)
     if pending.expects not in {outgoing.ANY, process.state.value if process.state else ""}:
+        if _over(protocol, process, pending):
+            # It crossed with theirs, and both were taken: where one of two crossing messages ends the process, the end counts.
+            end_locally(tx, node, protocol, process, ("", ""), now, state=pending.becomes)
         return process  # overtaken: the process has moved on without this message
     changes: dict[str, Any] = {}
     if not process.peer_pid and peer_pid:
@@ -244,9 +248,14 @@ def may_leave(tx: Tx, pending: Outgoing) -> bool:
         return True
     protocol = PROTOCOLS[pending.kind]
     state = protocol.state(tx, pending.process)
-    if pending.expects == outgoing.ANY:
+    if pending.expects == outgoing.ANY or pending.becomes == TransferState.COMPLETED.value:
         return state is not None and state not in protocol.machine.terminal
     return state == pending.expects
+
+
+def _over(protocol: Protocol[Any], process: Process, pending: Outgoing) -> bool:
+    """Whether a message of ours that was taken has completed a process that has only moved on here."""
+    return pending.becomes == TransferState.COMPLETED.value and process.state not in protocol.machine.terminal
 
 
 def overtaken(tx: Tx, messages: Sequence[str]) -> None:

@@ -32,12 +32,16 @@ _BUCKET_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who a token proves to be speaking. `expires` includes the leeway: until then `jti` must be remembered."""
+    """Who a token proves to be speaking. `expires` includes the leeway: until then `jti` must be remembered.
+
+    `issued` is when the token was made, which is just before it was sent; None from an identity that does not say.
+    """
 
     participant: str
     kid: str
     jti: str
     expires: datetime
+    issued: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,13 @@ class Times:
 
 def make_token(ring: KeyRing, audience: str, now: datetime, jti: str, lifetime_s: int) -> str:
     """A token that lets us speak to one counterparty, once."""
-    issued = math.floor(now.timestamp())
+    issued = round(now.timestamp(), 6)
     claims = {
         "iss": ring.participant,
         "sub": ring.participant,
         "aud": audience,
-        "iat": issued,
-        "exp": issued + lifetime_s,
+        "iat": issued,  # to the microsecond (RFC 7519 allows fractions): the order of messages is told by it
+        "exp": math.floor(issued) + lifetime_s,
         "jti": jti,
     }
     return compact.make(ring, claims, compact.IDENTITY)
@@ -105,7 +109,8 @@ def verify_token(
     # (4) sub is the one the key stands with: the list has no key whose identifier begins with another participant
     # (5) nbf, exp; and ours: iat, and how long a token may live
     times.check(now, leeway_s)
-    return Speaker(issuer, token.kid, jti, datetime.fromtimestamp(times.exp + leeway_s, UTC))
+    expires = datetime.fromtimestamp(times.exp + leeway_s, UTC)
+    return Speaker(issuer, token.kid, jti, expires, datetime.fromtimestamp(times.iat, UTC))
 
 
 def text(claims: Mapping[str, JsonValue], name: str) -> str:

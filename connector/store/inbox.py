@@ -22,10 +22,38 @@ def recorded_reply(tx: Tx, sender: str, message: str, process: str) -> tuple[int
     return row["status"], row["reply"]
 
 
-def record(tx: Tx, sender: str, message: str, process: str, status: int, reply: bytes, now: datetime) -> None:
+def record(
+    tx: Tx,
+    sender: str,
+    message: str,
+    process: str,
+    status: int,
+    reply: bytes,
+    now: datetime,
+    issued: datetime | None = None,
+) -> None:
     tx.run(
-        "inbox.record", sender=sender, message=message, process=process, status=status, reply=reply, at_us=micros(now)
+        "inbox.record",
+        sender=sender,
+        message=message,
+        process=process,
+        status=status,
+        reply=reply,
+        at_us=micros(now),
+        issued_us=micros(issued) if issued else 0,
     )
+
+
+def overtaken(tx: Tx, sender: str, process: str, issued: datetime | None, within_s: int) -> bool:
+    """Whether a later message of this process has been accepted: this one was on its way for too long.
+
+    A difference of more than `within_s`, which no token outlives, is a clock that was set back.
+    """
+    if issued is None:
+        return False
+    row = tx.one("inbox.last_issued", sender=sender, process=process)
+    late_us = (row["issued_us"] or 0) - micros(issued) if row else 0
+    return 0 < late_us < within_s * 1_000_000
 
 
 def use_token(tx: Tx, issuer: str, jti: str, expires: datetime) -> bool:

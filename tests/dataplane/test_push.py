@@ -12,6 +12,7 @@ import pytest
 
 from connector.dataplane.http import repr_digest
 from connector.exchange import command
+from connector.exchange.stop import stop
 from connector.store import counter, usage
 from connector.store import delivery as deliveries
 from connector.store import transfer as transfers
@@ -33,6 +34,14 @@ ONCE = ({"leftOperand": "odrl:count", "operator": "lteq", "rightOperand": "1"},)
 async def pair(tmp_path):
     async with community(tmp_path, "p-steel", "s-zhengshu") as daemons:
         yield daemons
+
+
+@pytest.fixture
+def large(tmp_path):
+    """More than a connection takes in by itself."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(24 * 1024 * 1024))
+    return path
 
 
 @pytest.fixture
@@ -188,6 +197,16 @@ async def test_a_failed_post_is_sent_again_and_is_one_count(pair, source):
         assert len(await records(pair[0], "delivery.reserved")) == 1
 
 
+async def test_a_yes_before_everything_was_sent_is_none(pair, large):
+    """A receiver that answers 2xx to the beginning of the bytes has not taken them: they are sent again."""
+    async with asking(pair, large) as (listener, sink, ask, _, _):
+        listener.statuses = [299]
+        await ask(wanted(sink))
+        await listener.until(lambda: listener.said("TransferCompletionMessage"))
+        assert bytes(listener.posts[-1].body) == large.read_bytes()
+        assert [post.whole for post in listener.posts] == [False, True]
+
+
 async def test_what_the_policy_denies_by_then_is_never_sent(pair, source):
     """A second transfer when the count is spent ends with the reason, before any address is called."""
     async with asking(pair, source, *ONCE) as (listener, sink, ask, _, agreement):
@@ -278,10 +297,8 @@ async def test_an_allowed_destination_is_a_setting(tmp_path, source):
 
 
 @pytest.mark.parametrize("side", ["consumer", "provider"])
-async def test_a_suspension_cuts_the_stream_and_what_resumes_begins_anew(pair, tmp_path, side):
+async def test_a_suspension_cuts_the_stream_and_what_resumes_begins_anew(pair, large, side):
     """No further byte is written while it is suspended by either side; afterwards everything comes again, and is one count."""
-    large = tmp_path / "large.bin"
-    large.write_bytes(os.urandom(24 * 1024 * 1024))
     steel = pair[0]
     async with asking(pair, large, *ONCE) as (listener, sink, ask, speaker, agreement):
         listener.gate.clear()
@@ -312,10 +329,8 @@ async def test_a_suspension_cuts_the_stream_and_what_resumes_begins_anew(pair, t
         assert await used(steel, agreement) == [1]
 
 
-async def test_a_termination_by_the_consumer_cuts_the_stream(pair, tmp_path):
+async def test_a_termination_by_the_consumer_cuts_the_stream(pair, large):
     """A transfer that has ended sends nothing more, and nothing is completed."""
-    large = tmp_path / "large.bin"
-    large.write_bytes(os.urandom(24 * 1024 * 1024))
     async with asking(pair, large) as (listener, sink, ask, speaker, _):
         listener.gate.clear()
         _, answer = await ask(wanted(sink))
@@ -329,6 +344,68 @@ async def test_a_termination_by_the_consumer_cuts_the_stream(pair, tmp_path):
         listener.gate.set()
         assert not listener.said("TransferCompletionMessage")
         assert len(listener.posts) == 1
+
+
+async def test_an_empty_file_is_pushed_like_any_other(pair, tmp_path):
+    """No byte at all is a delivery too: to a plain receiver and to one that verifies."""
+    empty = tmp_path / "empty.bin"
+    empty.write_bytes(b"")
+    steel, zhengshu = pair
+    agreement = await agreed(pair, empty)
+    mine = await command.start(zhengshu.node, agreement=agreement, push=True)
+    delivery = await received(zhengshu, mine)
+    assert (delivery.state, delivery.code, delivery.size) == (State.RECEIVED, "", 0)
+    assert Path(delivery.path).read_bytes() == b""
+    ours = await reaches(zhengshu, mine, TransferState.COMPLETED)
+    await reaches(steel, ours.peer_pid, TransferState.COMPLETED)
+    assert [each["type"] for each in await records(steel, "delivery.released", "delivery.pushed")] == [
+        "delivery.released",
+        "delivery.pushed",
+    ]
+
+
+@pytest.mark.slow
+async def test_a_receiver_that_takes_no_bytes_is_given_up(tmp_path, large):
+    """A connection that stays open and is not read is one failed attempt, and its memory is not ours."""
+    impatient = {"data_timeout_s": 0.3, "give_up_s": 0.2}
+    async with community(tmp_path, "p-steel", "s-zhengshu", **impatient) as pair, asking(pair, large) as asked:
+        listener, sink, ask, _, _ = asked
+        listener.gate.clear()
+        await ask(wanted(sink))
+        (ended,) = await listener.until(lambda: listener.said("TransferTerminationMessage"))
+        assert ended["code"] == "push-undelivered"
+        assert "takes no more bytes" in ended["reason"][0]
+
+
+async def test_a_source_that_changed_is_never_sent(pair, source):
+    """Between two attempts the file becomes another one: the transfer ends with that, not with other bytes."""
+    async with asking(pair, source) as (listener, sink, ask, _, _):
+        listener.gate.clear()
+        listener.statuses = [503]
+        await ask(wanted(sink))
+        await listener.until(lambda: listener.posts)
+        source.write_text(rows_of(3000))
+        listener.gate.set()
+        (ended,) = await listener.until(lambda: listener.said("TransferTerminationMessage"))
+        assert ended["code"] == "source-changed"
+        assert str(source) not in ended["reason"][0]
+        assert len(listener.posts) == 1
+
+
+@pytest.mark.slow
+async def test_a_time_window_that_ends_stops_a_running_push(tmp_path, source):
+    """The policy is asked again while bytes leave: what it stops is cut within a second, and the transfer ends with it."""
+    until_then = {"leftOperand": "odrl:dateTime", "operator": "lteq", "rightOperand": "2026-11-10T01:00:03Z"}
+    slowly = {"test_rate_limit_bytes_s": 10_000}
+    async with (
+        community(tmp_path, "p-steel", "s-zhengshu", **slowly) as pair,
+        asking(pair, source, until_then) as (listener, sink, ask, _, _),
+    ):
+        await ask(wanted(sink))
+        (ended,) = await listener.until(lambda: listener.said("TransferTerminationMessage"))
+        (cut,) = await records(pair[0], "delivery.cut")
+        assert cut["reason"] == ended["code"] == "outside-validity"
+        assert not any(post.whole for post in listener.posts)
 
 
 # -- we consume: any sender -------------------------------------------------------------------------------------------------
@@ -486,6 +563,82 @@ async def test_nothing_comes_in_while_we_have_suspended_it(pair, source, http):
         async with http.post(endpoint, data=data, headers=headers) as answer:
             assert (answer.status, (await answer.json())["reason"]) == (409, "transfer-suspended")
         assert not [each for each in (zhengshu.settings.data_dir / "received").rglob("*") if each.is_file()]
+
+
+async def test_a_newer_post_takes_the_place_of_an_older_one(pair, source, http):
+    """A sender that begins again has given the first one up: the first is cut, the second is the delivery."""
+    zhengshu, data = pair[1], source.read_bytes()
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b"old" * 1000
+        started.set()
+        await go_on.wait()
+        yield b"old"
+
+    async with expecting(pair, source) as (transfer, endpoint, _, headers, _):
+        older = asyncio.create_task(http.post(endpoint, data=slow(), headers=headers).__aenter__())
+        await started.wait()
+        await until_begun(zhengshu)
+        async with http.post(endpoint, data=data, headers=headers) as answer:
+            assert answer.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            async with asyncio.timeout(10):
+                await older
+        assert Path((await received(zhengshu, transfer.pid)).path).read_bytes() == data
+
+
+async def test_a_sender_that_falls_silent_is_let_go(tmp_path, source, http):
+    """Nothing for as long as a delivery may be silent ends the POST, not the delivery."""
+
+    async def silent():
+        yield b"x" * 1000
+        await asyncio.Event().wait()
+
+    async with (
+        community(tmp_path, "p-steel", "s-zhengshu", data_timeout_s=0.2) as pair,
+        expecting(pair, source) as (transfer, endpoint, _, headers, _),
+    ):
+        async with http.post(endpoint, data=silent(), headers=headers) as answer:
+            assert answer.status == 502
+        async with http.post(endpoint, data=b"all", headers=headers) as answer:
+            assert answer.status == 200
+        assert (await received(pair[1], transfer.pid)).size == 3
+
+
+async def test_a_disk_that_takes_nothing_is_our_trouble(pair, source, http):
+    """500, so that the sender tries again; once it can be written, the delivery is there."""
+    zhengshu = pair[1]
+    folder = zhengshu.settings.data_dir / "received"
+    async with expecting(pair, source) as (transfer, endpoint, _, headers, _):
+        folder.write_text("in the way")
+        async with http.post(endpoint, data=b"x", headers=headers) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (500, "received-unwritable")
+        folder.unlink()
+        async with http.post(endpoint, data=b"x", headers=headers) as answer:
+            assert answer.status == 200
+        assert (await received(zhengshu, transfer.pid)).state is State.RECEIVED
+
+
+async def test_a_manifest_that_is_named_must_be_there(pair, source, http):
+    """Who says that it speaks Weft and has no evidence to show has not delivered: nothing is kept."""
+    zhengshu = pair[1]
+    async with expecting(pair, source) as (transfer, endpoint, _, headers, _):
+        named = {"Weft-Manifest": "sha-256:" + "0" * 64}
+        async with http.post(endpoint, data=source.read_bytes(), headers=headers | named) as answer:
+            assert answer.status == 422
+        delivery = await received(zhengshu, transfer.pid)
+        assert (delivery.state, delivery.code) == (State.FAILED, "manifest-invalid")
+
+
+async def test_nothing_comes_in_from_a_partner_that_is_stopped(pair, source, http):
+    """The kill switch closes the inbox as it closes everything else."""
+    zhengshu = pair[1]
+    async with expecting(pair, source) as (transfer, endpoint, _, headers, _):
+        await stop(zhengshu.node, pair[0].node.participant, "audit")
+        async with http.post(endpoint, data=b"x", headers=headers) as answer:
+            assert answer.status == 403
+        assert (await received(zhengshu, transfer.pid)).state is State.FAILED
 
 
 async def test_a_completion_without_bytes_fails_the_delivery(pair, source):

@@ -131,6 +131,7 @@ async def test_an_answer_that_is_lost_is_asked_for_again(stage, source):
     assert len(await records(zhengshu, "receipt.sent")) == 1
 
 
+@pytest.mark.slow
 async def test_what_breaks_off_begins_anew_and_ends_whole(stage, source):
     """A connection that ends in the middle, twice: what was verified is kept, the rest comes with the next POST."""
     steel, zhengshu, agreement = await played(stage, source, provider={"test_rate_limit_bytes_s": 400_000})

@@ -331,6 +331,8 @@ async def test_what_an_asker_may_not_see_does_not_exist(tmp_path):
                 assert checked(await ask(owner, "/catalog/request", request(filter=asked))).ids
                 hidden = checked(await ask(reader, "/catalog/request", request(filter=asked)))
                 assert hidden.ids == []
+                # Behind an offset stands what the reader sees itself; elsewhere nothing follows and nothing stands before.
+                assert set(hidden.links) == ({"previous", "prev"} if asked == edc(offset=2) else set())
                 nothing = checked(await ask(reader, "/catalog/request", request(filter=[{"id": "never"}])))
                 assert hidden.body == nothing.body
             for name in ("c-2", "never"):

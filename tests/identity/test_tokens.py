@@ -60,7 +60,7 @@ def test_our_own_token_is_accepted_once(space, members):
     header = "Bearer " + make_token(space.rings[STEEL], STAMP, START, "j1", 300)
     speaker = verify_token(header, members, STAMP, START)
 
-    assert speaker == Speaker(STEEL, space.rings[STEEL].kid("token"), "j1", START + timedelta(seconds=305))
+    assert speaker == Speaker(STEEL, space.rings[STEEL].kid("token"), "j1", START + timedelta(seconds=305), START)
 
     seen = SeenTokens()
     seen.remember(speaker, START)

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
 
@@ -22,28 +23,39 @@ class Edc:
         self.dsp: str = peer["dsp"]
         self._api = f"{peer['management']}/v3"
 
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """A call of its API; raises RuntimeError with what it answered."""
+    async def call(self, method: str, path: str, body: Any = None, *, known: bool = False) -> Any:
+        """A call of its API; raises RuntimeError with what it answered (`known`: unless it has that already)."""
         try:
             return await asyncio.to_thread(call, method, self._api + path, body)
         except HTTPError as error:
             with error:
                 said = error.read().decode(errors="replace")
+            if known and error.code == HTTPStatus.CONFLICT:
+                return None
             raise RuntimeError(f"{method} {path}: {error.code} {said}") from None
 
     # -- as provider ---------------------------------------------------------------------------------------------------
 
-    async def offer(self, *, policy: Mapping[str, Any] | None = None, source: str = "http://localhost:9/none") -> str:
-        """Offer a dataset of that source under a policy (free use if none is given); returns its fresh id."""
-        name = f"asset-{uuid.uuid4()}"
+    async def offer(
+        self,
+        *,
+        policy: Mapping[str, Any] | None = None,
+        source: str = "http://localhost:9/none",
+        asset: str = "",
+        definition: str = "",
+    ) -> str:
+        """Offer a dataset of that source under a policy (free use if none is given); returns its id, a fresh one if none is given."""
+        asset = asset or f"asset-{uuid.uuid4()}"
+        definition = definition or asset
         address = {"type": "HttpData", "baseUrl": source}
-        await self.call("POST", "/assets", {"@context": VOCAB, "@id": name, "properties": {}, "dataAddress": address})
+        made = {"@context": VOCAB, "@id": asset, "properties": {}, "dataAddress": address}
+        await self.call("POST", "/assets", made, known=True)
         document = ODRL | {"@type": "Set", **(policy or {"permission": [{"action": "use"}]})}
-        await self.call("POST", "/policydefinitions", {"@context": VOCAB, "@id": name, "policy": document})
-        rule = {"operandLeft": VOCAB["@vocab"] + "id", "operator": "=", "operandRight": name}
-        definition = {"@id": name, "accessPolicyId": name, "contractPolicyId": name, "assetsSelector": [rule]}
-        await self.call("POST", "/contractdefinitions", {"@context": VOCAB} | definition)
-        return name
+        await self.call("POST", "/policydefinitions", {"@context": VOCAB, "@id": definition, "policy": document})
+        rule = {"operandLeft": VOCAB["@vocab"] + "id", "operator": "=", "operandRight": asset}
+        bound = {"accessPolicyId": definition, "contractPolicyId": definition, "assetsSelector": [rule]}
+        await self.call("POST", "/contractdefinitions", {"@context": VOCAB, "@id": definition} | bound)
+        return asset
 
     # -- as consumer ---------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from tests.simulation.runner import quiet, run_many, story
 from tests.simulation.run import simulate
+from tests.simulation.runner import quiet, run_many, story
 
 
 def main() -> int:
@@ -19,11 +19,11 @@ def main() -> int:
     given = parser.parse_args()
     if given.trace:
         with quiet():
-            print(story(simulate(given.first_seed)))  # noqa: T201  this is the command's answer
+            print(story(simulate(given.first_seed)))
         return 0
 
     def tell(line: str) -> None:
-        print(line, flush=True)  # noqa: T201  progress
+        print(line, flush=True)
 
     report = run_many(given.first_seed, given.runs, given.processes, tell)
     for outcome in report.broken[:1]:

@@ -74,7 +74,7 @@ class People:
             "_decide": lambda: self._pids("negotiation", "state IN ('REQUESTED', 'OFFERED', 'ACCEPTED')"),
             "_counter": lambda: self._pids("negotiation", "state IN ('REQUESTED', 'OFFERED')"),
             "_terminate": lambda: self._pids("negotiation", OPEN),
-            "_start": lambda: self._agreements(),
+            "_start": self._agreements,
             "_deliver": lambda: self._pids("transfer", f"role = 'consumer' AND {OPEN}"),
             "_suspend": lambda: self._pids("transfer", "state = 'STARTED'"),
             "_resume": lambda: self._pids("transfer", "state = 'SUSPENDED'"),

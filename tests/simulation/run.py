@@ -27,6 +27,8 @@ CALLS_MOST = 60_000
 PATIENCE_S = 1500
 # So many runs are between our own two sides for one against a peer without rules.
 ROGUE_EVERY = 5
+# To verify both logs takes a tenth of a run: every third one.
+LOGS_EVERY = 3
 _DISKS = Disks()
 
 
@@ -71,7 +73,7 @@ def simulate(seed: int) -> Outcome:
                 world.breaks(f"the run does not end: {error}")
         for sentence in _unfinished(world, list(sides.values())):
             world.breaks(sentence)
-        for sentence in laws.at_last(world, sides, sealed=world.loop.now < PATIENCE_S):
+        for sentence in laws.at_last(world, sides, sealed=world.loop.now < PATIENCE_S, logs=seed % LOGS_EVERY == 0):
             world.breaks(sentence)
         trace = [f"{at:14.6f} {who:>4} {what}" for at, who, what in world.trace]
         return Outcome(seed, world.broken, trace, _counts(world, sides["a"]))
@@ -143,7 +145,7 @@ def _without_files(world: World, *, watched: bool) -> Iterator[None]:
 
     with (
         mock.patch.object(data_receive, "Fetch", Fetching),
-        mock.patch.object(data_fetch, "write_whole", lambda *_: None),
+        mock.patch.object(data_fetch, "write_whole"),
         mock.patch.object(data_fetch, "secrets", luck),
         mock.patch.object(inbound, "receive", watching if watched else receive),
     ):
@@ -171,9 +173,9 @@ def _plan(
     loop, names = world.loop, list(sides)
     world.weather = weather(luck)
     start, span = loop.now, luck.choice((2.0, 20.0, 300.0, 4000.0))
-    for _ in range(luck.randint(1, 2)):
+    for _ in range(luck.choice((1, 1, 2))):
         people[luck.choice(names)].plan_request(start + luck.random() * span * 0.1)
-    for _ in range(luck.randint(3, 12)):
+    for _ in range(luck.randint(2, 7)):
         at = start + luck.random() * span
         people[luck.choice(names)].plan(at)
         if luck.random() < 0.3:  # and somebody else does something in the same moment
@@ -181,23 +183,30 @@ def _plan(
     if rogue is not None:
         world.hosts[found()[rogue.name].settings.dsp.split("/")[2]] = rogue
         world.tell(rogue.name, f"keeps no rules and is {rogue.mood}")
-        for _ in range(luck.randint(10, 60)):
+        for _ in range(luck.randint(8, 30)):
             rogue.plan(start + luck.random() * span)
     for side in sides.values():
-        if luck.random() < 0.5:
-            for _ in range(luck.randint(1, 3)):
-                side.crashes[side._commits + luck.randint(1, 40)] = luck.choice(("before", "after"))
-        if luck.random() < 0.15:
-            loop.call_at(start + luck.random() * span, side.crash, "at any moment")
-        if luck.random() < 0.3:
-            for _ in range(luck.randint(1, 2)):
-                shift = luck.choice((3, 60, 1000, 20_000)) * luck.choice((-1, 1))
-                loop.call_at(start + luck.random() * span, _shift, world, side, shift)
-                if luck.random() < 0.5:
-                    loop.call_at(start + luck.random() * span, _shift, world, side, 0)
+        _misfortune(world, luck, side, span)
     if luck.random() < 0.2:
         loop.call_at(start + luck.random() * span, _cut, world, luck.choice((1.0, 30.0, 3000.0)))
     return start + span * 1.1
+
+
+def _misfortune(world: World, luck: random.Random, side: Side, span: float) -> None:
+    """When one side will die, and when its clock will jump."""
+    loop = world.loop
+    start = loop.now
+    if luck.random() < 0.5:
+        for _ in range(luck.randint(1, 3)):
+            side.crashes[side._commits + luck.randint(1, 40)] = luck.choice(("before", "after"))
+    if luck.random() < 0.15:
+        loop.call_at(start + luck.random() * span, side.crash, "at any moment")
+    if luck.random() < 0.3:
+        for _ in range(luck.randint(1, 2)):
+            shift = luck.choice((3, 60, 1000, 20_000)) * luck.choice((-1, 1))
+            loop.call_at(start + luck.random() * span, _shift, world, side, shift)
+            if luck.random() < 0.5:
+                loop.call_at(start + luck.random() * span, _shift, world, side, 0)
 
 
 def _shift(world: World, side: Side, seconds: float) -> None:

@@ -122,7 +122,7 @@ class Identity:
         self._side = side
 
     async def authorisation(self, audience: str) -> str:
-        made = self._side.clock.now().timestamp() // 1
+        made = round(self._side.clock.now().timestamp(), 6)
         return f"Bearer sim {self._side.did} {audience} {self._side.new_id()} {made}"
 
     async def speaker(self, header: str | None) -> Speaker:
@@ -132,7 +132,7 @@ class Identity:
         _, _, participant, _, jti, made = parts
         times = Times(float(made), float(made) + self._side.settings.token_lifetime_s, None)
         times.check(self._side.clock.now(), LEEWAY_S)
-        return Speaker(participant, "-", jti, moment_of(times.exp + LEEWAY_S))
+        return Speaker(participant, "-", jti, moment_of(times.exp + LEEWAY_S), moment_of(times.iat))
 
 
 class Contents:
@@ -269,7 +269,6 @@ class Side:
         self.up = False
         self.life: Life | None = None
         self.last: Life | None = None
-        self.other: Side | None = None
         self.crashes: dict[int, str] = {}  # by the number of a commit
         self.lives = 0
         self.tasks: list[asyncio.Task[Any]] = []  # of all lives
@@ -332,21 +331,9 @@ class Side:
                 done((500, b""))
             else:
                 answer = task.result()
-                self._haunted(request, answer.status)
                 done((answer.status, answer.body or b""))
 
         task.add_done_callback(finished)
-
-    def _haunted(self, request: Request, status: int) -> None:
-        """Note what takes effect here although its sender has withdrawn it: a request that was under way for too long."""
-        if request.method != "POST" or status not in (200, 201) or not request.body:
-            return
-        said = orjson.loads(request.body)
-        sender = self.other
-        if sender is None or not isinstance(said, dict) or "@id" not in said or "consumerPid" not in said:
-            return
-        if not sender.rows("SELECT 1 FROM outbox WHERE message = ?", said["@id"]):
-            self.world.haunted |= {said["consumerPid"], said.get("providerPid", "")}
 
     def leaves(self, method: str, url: str, body: bytes) -> None:
         """A request leaves: after the termination of its process nothing may but the termination itself."""

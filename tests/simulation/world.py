@@ -135,7 +135,6 @@ class World:
         self.broken: list[str] = []
         self.acknowledged: list[Sent] = []
         self.cut_until = 0.0  # a partition
-        self.haunted: set[str] = set()  # pids of processes that a message has reached after it was withdrawn
 
     def tell(self, who: str, what: str) -> None:
         self.trace.append((self.loop.now, who, what))

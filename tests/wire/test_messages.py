@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,13 @@ def transfer(role=Role.CONSUMER, peer_pid="urn:uuid:beef"):
     )
 
 
+INBOX = moved.push_address("https://zhengshu.example/inbox/urn:uuid:cafe", "TOKEN")
+
+
+def pushed(role=Role.CONSUMER, peer_pid="urn:uuid:beef"):
+    return replace(transfer(role, peer_pid), format=moved.PUSH, data_address=INBOX)
+
+
 AGREEMENT = draw_up(
     OFFER,
     agreement_id="urn:uuid:a9ee",
@@ -107,6 +115,11 @@ MESSAGES = {
         moved.request(ID, transfer(peer_pid=""), "urn:uuid:a9ee", CALLBACK),
         moved.TransferRequestMessage,
     ),
+    "transfer-request-push": (
+        moved.request(ID, pushed(peer_pid=""), "urn:uuid:a9ee", CALLBACK),
+        moved.TransferRequestMessage,
+    ),
+    "transfer-start-push": (moved.start(ID, pushed(Role.PROVIDER), INBOX), moved.TransferStartMessage),
     "transfer-start": (
         moved.start(ID, transfer(PROVIDER), moved.data_address("https://steel.example/data/urn:uuid:cafe", "TOKEN")),
         moved.TransferStartMessage,

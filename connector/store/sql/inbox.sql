@@ -7,8 +7,12 @@ SELECT status, reply FROM inbox WHERE sender = :sender AND message = :message;
 SELECT message FROM inbox WHERE sender = :sender AND process = :process ORDER BY at_us DESC LIMIT 1;
 
 -- name: record
-INSERT INTO inbox (sender, message, process, status, reply, at_us)
-VALUES (:sender, :message, :process, :status, :reply, :at_us);
+INSERT INTO inbox (sender, message, process, status, reply, at_us, issued_us)
+VALUES (:sender, :message, :process, :status, :reply, :at_us, :issued_us);
+
+-- name: last_issued
+-- When the token of the newest accepted message of a process was made.
+SELECT max(issued_us) AS issued_us FROM inbox WHERE sender = :sender AND process = :process;
 
 -- name: prune
 DELETE FROM inbox WHERE at_us < :before_us;

@@ -29,7 +29,8 @@ DELETE FROM outbox WHERE message = :message;
 DELETE FROM outbox WHERE process = :process;
 
 -- name: remove_overtaken
-DELETE FROM outbox WHERE process = :process AND expects NOT IN (:state, '*');
+-- A completion stays: it may have arrived, and an end counts whatever crossed with it.
+DELETE FROM outbox WHERE process = :process AND expects NOT IN (:state, '*') AND becomes <> 'COMPLETED';
 
 -- name: postpone
 UPDATE outbox SET attempts = attempts + 1, next_us = :next_us, problem = :problem WHERE message = :message;
