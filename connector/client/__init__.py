@@ -8,6 +8,7 @@ from connector.client.client import Client
 from connector.client.consent import Money, Rejection
 from connector.client.delivery import Delivery
 from connector.client.fetch import Progress
+from connector.client.looking import Cause, Check, Story
 from connector.client.models import (
     AuditRecord,
     Bundle,
@@ -28,6 +29,8 @@ __all__ = [
     "Agreement",
     "AuditRecord",
     "Bundle",
+    "Cause",
+    "Check",
     "Client",
     "Dataset",
     "Delivery",
@@ -44,6 +47,7 @@ __all__ = [
     "Rejection",
     "Settlement",
     "Status",
+    "Story",
     "Transfer",
     "accept",
 ]

@@ -26,11 +26,12 @@ from connector.store.outbox import Outgoing
 AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 
 
-# What ends a process is said for as long as anybody may still ask about it: replies are kept as long.
+# What ends a process, and what is said beside the protocol (seals, statements), is said for as long as anybody may still ask
+# about it: replies are kept as long.
 END_S = 30 * 86400
 # A clock that jumps (a machine that slept) must not end at its first failure what has hardly been tried.
 ATTEMPTS_LEAST = 8
-# A termination that nobody takes is said again after this part of its age: some fifty times in all.
+# What is owed and taken by nobody is said again after this part of its age: some fifty times in all.
 PATIENCE = 8
 
 
@@ -134,7 +135,8 @@ def postpone(
     settings, now = node.settings, node.clock.now()
     age_s = (micros(now) - message.created_us) / 1e6
     tired = age_s > settings.give_up_s and message.attempts + 1 >= ATTEMPTS_LEAST
-    if tired and (message.trigger != "termination" or age_s > END_S):
+    owed = message.trigger == "termination" or message.kind in EXTENSIONS
+    if tired and (not owed or age_s > END_S):
         settle.given_up(tx, node, message.message, problem, now)
         return False
     wait_s = pause_s(message.attempts, settings.retry_first_s, settings.retry_limit_s, luck)
@@ -144,7 +146,7 @@ def postpone(
         wait_s = max(wait_s, node.peers.of(message.destination).doubt_s)  # it may have arrived
     wait_s = max(wait_s, min(asked_s, settings.retry_limit_s))
     if tired:
-        wait_s = max(wait_s, age_s / PATIENCE)  # its end is owed to the counterparty, but not every few minutes
+        wait_s = max(wait_s, age_s / PATIENCE)  # it is owed to the counterparty, but not every few minutes
     outbox.postpone(tx, message.message, micros(now) + int(wait_s * 1e6), problem[:500])
     return True
 

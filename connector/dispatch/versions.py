@@ -8,7 +8,7 @@ the answer is `catalog/discovery.py`.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import JsonValue
 
@@ -24,9 +24,11 @@ from catalog.discovery import (
 )
 from catalog.errors import UnreadableVersionsError
 from connector.errors import RefusedError, UnreachableError
-from connector.exchange.node import Node
 from policies.canonical import parse_json
 from policies.errors import JsonError
+
+if TYPE_CHECKING:
+    from connector.exchange.node import Node
 
 LIMIT_BYTES: Final = 64 * 1024
 CANDIDATES_MAX: Final = 8
@@ -55,7 +57,7 @@ class Versions:
         return self.base == self.listed.rstrip("/") or not ends_with_version(self.listed)
 
 
-async def discover(node: Node, participant: str) -> Versions:
+async def discover(node: "Node", participant: str) -> Versions:
     """Ask a member for its version document and choose our version in it.
 
     Raises UnreachableError: `unreachable`, or `versions-missing` when there is no document anywhere;
@@ -103,7 +105,7 @@ def _read(body: bytes) -> VersionDocument:
 class Bases:
     """The protocol base of each member: as listed where the list names a version, else as its version document says."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: "Node") -> None:
         self._node = node
         self._known: dict[str, tuple[str, str, datetime]] = {}
 

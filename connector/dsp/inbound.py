@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from connector.dsp.dialect import in_plain_words
 from connector.dsp.encoding import decoded
 from connector.dsp.limits import BUSY, SLOW, VISIT, retry_after
 from connector.errors import TABLE, AuthenticationError, RefusedError, StoreError, WeftError, is_outage
@@ -82,7 +83,8 @@ class Inbound:
             speaker = await self.speaker(request)
             sender = speaker.participant
             body = await self.body(request)
-            message = read(route.model, parse_json(body, max_depth=self.node.settings.message_depth))
+            document = parse_json(body, max_depth=self.node.settings.message_depth)
+            message = read(route.model, in_plain_words(document))
             trigger, message_id = route.trigger(message).value, message.id
             incoming = Incoming(speaker, route.protocol, route.trigger(message), pid, message, digest(body))
             try:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from connector.clock import stamp
 from connector.exchange.process import PROTOCOLS
-from connector.exchange.told import LANGUAGES, Around, Cause, Fact, Process, Words, loopback, message_of, own_sentence
+from connector.exchange.told import LANGUAGES, Around, Cause, Fact, Process, loopback, message_of, own_sentence
 from connector.exchange.translations import Meaning, read_decision, translate
 from connector.store.audit import KeptRecord
 from connector.store.story import Pending
@@ -275,10 +275,8 @@ def _transfer_turn(around: Around, transfer: Any, records: Records, base: dict[s
 
 def _failure(failed: KeptRecord) -> dict[str, Fact]:
     details = failed.details or {}
-    code = str(failed.record.get("reason") or "-")
-    facts = details.get("facts")
-    why: Words = own_sentence(failed) if facts else dict.fromkeys(LANGUAGES, str(details.get("text") or code))
-    return {"code": code, "why": why, "since": str(failed.record["ts"])}
+    code, text = str(failed.record.get("reason") or "-"), str(details.get("text") or "")
+    return {"code": code, "why": read_decision(code, text) or own_sentence(failed), "since": str(failed.record["ts"])}
 
 
 # -- records -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from connector.exchange.difference import Difference
 from connector.exchange.node import Node
 from connector.exchange.process import NEGOTIATION, TRANSFER, object_in
 from connector.store import agreement as agreements
-from connector.store import catalog, control
+from connector.store import catalog, control, outbox
 from connector.store import negotiation as negotiations
 from connector.store import transfer as transfers
 from connector.store.database import Tx
@@ -70,7 +70,7 @@ async def request(
         role=Role.CONSUMER,
         counterparty=provider,
         peer_pid="",
-        address=node.members.current().member(provider).dsp,
+        address=await node.bases.of(provider),
         state=None,
         dataset=dataset,
         offer=asked,
@@ -96,7 +96,7 @@ async def offer(node: Node, *, consumer: str, dataset: str, offer: str, idempote
         role=Role.PROVIDER,
         counterparty=consumer,
         peer_pid="",
-        address=node.members.current().member(consumer).dsp,
+        address=await node.bases.of(consumer),
         state=None,
         dataset=dataset,
         offer={**ours.document, "@type": "Offer", "target": dataset, "assigner": node.participant},
@@ -299,7 +299,7 @@ async def terminate_transfer(node: Node, pid: str, *, reason: str, code: str = "
 
 async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> dict[str, Any]:
     """The provider's own word on its offer, asked now: an index may be old."""
-    base = node.members.current().member(provider).dsp
+    base = await node.bases.of(provider)
     status, body = await documents.get(node, provider, f"{base}/catalog/datasets/{quote(dataset, safe='')}")
     if status == HTTPStatus.NOT_FOUND:
         raise RefusedError("dataset-unknown", dataset=dataset, participant=provider)
@@ -381,6 +381,8 @@ def _unchanged(tx: Tx, seen: Negotiation, trigger: Trigger) -> Negotiation:
 def _movable(tx: Tx, pid: str, trigger: TransferTrigger) -> Transfer:
     current = _known(transfers.get(tx, pid), pid)
     TRANSFER.machine.step(current.state, trigger, current.role)
+    if outbox.ends(tx, pid):
+        raise RefusedError("message-under-way", pid=pid)
     return current
 
 

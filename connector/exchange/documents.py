@@ -73,7 +73,7 @@ async def hold(node: Node, participant: str, kind: DocumentKind, name: str) -> b
     kept = await node.db.read(lambda tx: catalog.document(tx, name))
     if kept is not None and kept.kind == kind:
         return kept.body
-    base = node.members.current().member(participant).dsp
+    base = await node.bases.of(participant)
     status, body = await get(node, participant, f"{base}/{FOLDERS[kind]}/{name}")
     if status != HTTPStatus.OK:
         raise UnreachableError("document-unavailable", digest=name, participant=participant, status=status)

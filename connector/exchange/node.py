@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from connector.clock import Clock
 from connector.dispatch.guard import Guard
 from connector.dispatch.transport import Transport
+from connector.dispatch.versions import Bases
 from connector.exchange.door import Door
 from connector.exchange.peer import Peers
 from connector.health import Counters
@@ -85,9 +86,11 @@ class Node:
     # Told each time a member has spoken to us: it is reachable, so whatever waits for it need not wait longer.
     heard: list[Callable[[str], None]] = field(default_factory=list)
     door: Door = field(init=False)
+    bases: Bases = field(init=False)
 
     def __post_init__(self) -> None:
         self.door = Door(self)
+        self.bases = Bases(self)
 
     @property
     def base(self) -> str:

@@ -40,10 +40,12 @@ def _queue(
     body: dict[str, object],
     now: datetime,
 ) -> None:
-    """Write a row. A termination replaces what was still to be said: nothing of ours goes out before it."""
+    """Write a row. A termination replaces what was still to be said: nothing of ours goes out before it, and nothing after."""
     ending = trigger.value == "termination"
     if ending:
         outbox.remove_process(tx, process.pid)
+    elif outbox.ends(tx, process.pid):
+        return
     state = process.state.value if process.state else ""
     becomes = "TERMINATED" if ending else protocol.machine.step(process.state, trigger, process.role).value
     place = f"{process.peer_pid}/{suffix}" if process.peer_pid else suffix

@@ -126,7 +126,7 @@ def look(tx: Tx, node: Node, participant: str) -> None:
 def _suspend(tx: Tx, node: Node, pid: str, reason: str, now: datetime) -> None:
     """Pause a transfer that runs; one that has not begun finds the hold when it would."""
     transfer = transfers.get(tx, pid)
-    if transfer is None or transfer.state is not State.STARTED or transfer.suspended_by:
+    if transfer is None or transfer.state is not State.STARTED or transfer.suspended_by or transfer.code:
         return
     TRANSFER.machine.step(transfer.state, Trigger.SUSPENSION, transfer.role)
     paused = replace(transfer, suspended_by=transfer.role.value, reason=reason)

@@ -49,9 +49,20 @@ def acknowledged(tx: Tx, node: Node, message: str, answer: Mapping[str, Any], no
 
 
 def acknowledge(
-    tx: Tx, node: Node, protocol: Protocol[Any], process: Any, pending: Outgoing, now: datetime, *, peer_pid: str = ""
+    tx: Tx,
+    node: Node,
+    protocol: Protocol[Any],
+    process: Any,
+    pending: Outgoing,
+    now: datetime,
+    *,
+    peer_pid: str = "",
+    taken: bool = True,
 ) -> Any:
-    """Take a pending message as acknowledged, by its answer or by what the counterparty could say only after it."""
+    """Take a pending message as acknowledged, by its answer or by what the counterparty could say only after it.
+
+    `taken` is whether the counterparty has this very message: the audit log claims no other.
+    """
     outbox.remove(tx, pending.message)
     if pending.expects not in {outgoing.ANY, process.state.value if process.state else ""}:
         if _over(protocol, process, pending):
@@ -66,7 +77,7 @@ def acknowledge(
         changes |= {"suspended_by": "", "reason": ""}
     elif pending.kind == "transfer" and trigger is TransferTrigger.SUSPENSION:
         changes["suspended_by"] = process.role.value
-    refs = [f"message:{digest(pending.body)}"]
+    refs = [f"message:{digest(pending.body)}"] if taken else []
     failed = pending.attempts, pending.problem
     moved = advance(tx, node, protocol, process, trigger, process.role, now=now, refs=refs, failed=failed, **changes)
     if pending.kind == "negotiation" and trigger is Trigger.FINALIZED:
@@ -109,7 +120,8 @@ def looked(
         and found not in terminal
         and protocol.machine.reaches(protocol.states(pending.becomes), protocol.states(found))
     ):
-        acknowledge(tx, node, protocol, process, pending, now)
+        # It has refused this message, and is where the message leads: another one of the same meaning has ended it.
+        acknowledge(tx, node, protocol, process, pending, now, taken=found not in terminal)
         return
     _heard(tx, node, process, pending, refusal, status)
     if found in {None, ours} and agreed.differently(tx, node, process, pending, now):

@@ -8,7 +8,6 @@ it), and a catalog may come compressed: nothing else may.
 from http import HTTPStatus
 from typing import Final
 
-from connector.dispatch.versions import Bases
 from connector.errors import RefusedError, UnreachableError
 from connector.exchange.node import Node
 from connector.exchange.process import to_bytes
@@ -21,11 +20,10 @@ PAGE_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
 def fetcher(node: Node) -> Fetch:
     """How this node asks a member for its catalog, as the crawler wants it. Links are handed on as whole addresses."""
-    bases = Bases(node)
 
     async def fetch(member: Member, link: str | None) -> Page:
         participant = member.participant_id
-        url = link or f"{await bases.of(participant)}/catalog/request"
+        url = link or f"{await node.bases.of(participant)}/catalog/request"
         body = to_bytes(envelope("CatalogRequestMessage", node.new_id()))
         for method, content in (("POST", body), ("GET", None)):
             headers = {

@@ -100,6 +100,12 @@ def first_of_process(tx: Tx, process: str) -> Outgoing | None:
     return _outgoing(row) if row else None
 
 
+def ends(tx: Tx, process: str) -> bool:
+    """Whether our termination of a process is waiting: it is the last thing that we say."""
+    row = tx.one("outbox.first_of_process", process=process)
+    return row is not None and row["trigger_name"] == "termination"
+
+
 def remove(tx: Tx, message: str) -> None:
     tx.run("outbox.remove", message=message)
 

@@ -28,16 +28,26 @@ class Refusing:
     def __init__(self, refusal):
         self.refusal = refusal
         self.clock = None
+        self.catalog_body = None  # a catalog in place of the refusal
+        self.versions = None  # its version document
 
     async def date(self, _request, response):
-        response.headers["Date"] = format_datetime(self.clock(), usegmt=True)
+        if self.clock is None:
+            del response.headers["Date"]
+        else:
+            response.headers["Date"] = format_datetime(self.clock(), usegmt=True)
 
     async def dataset(self, _request):
         offer = {**free_offer(OFFER), "assigner": did(EDC)}
         return web.json_response({"@context": CONTEXT, "@type": "Dataset", "@id": DATASET, "hasPolicy": [offer]})
 
     async def catalog(self, _request):
-        return self._refused()
+        return self._refused() if self.catalog_body is None else web.json_response(self.catalog_body)
+
+    async def version_document(self, _request):
+        if self.versions is None:
+            raise web.HTTPNotFound
+        return web.json_response(self.versions)
 
     async def message(self, _request):
         return self._refused()
@@ -57,6 +67,7 @@ class Refusing:
                 web.get("/dsp/2025-1/catalog/datasets/{id}", self.dataset),
                 web.post("/dsp/2025-1/catalog/request", self.catalog),
                 web.post("/dsp/2025-1/{rest:.*}", self.message),
+                web.get("/.well-known/dspace-version", self.version_document),
             ]
         )
         runner = web.AppRunner(app, access_log=None)

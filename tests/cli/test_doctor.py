@@ -11,6 +11,7 @@ from connector.cli.exits import Exit
 from connector.daemon import Daemon
 from connector.exchange import command, settle, stop
 from connector.exchange.process import NEGOTIATION
+from connector.identity.keys import KeyRing
 from connector.identity.setup import initialise
 from connector.store import negotiation as negotiations
 from connector.store import story
@@ -302,3 +303,118 @@ async def test_whoever_answers_at_our_address_in_our_place_is_found(weft, tmp_pa
     async with Daemon(steel), Daemon(settings(tmp_path, "s-zhengshu", dsp=steel.dsp)):
         _, found = await examined(weft, "s-zhengshu", did("p-steel"))
         assert failures(found) == {("listener", "another", "us")}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "state", "code"),
+    [(error(503, "Busy"), "warn", "busy"), (error(400, "Bad request."), "fail", "other")],
+    ids=["busy", "refused"],
+)
+async def test_a_busy_partner_is_no_failure_and_a_refused_read_is_one(weft, tmp_path, refusal, state, code):
+    async with beside_an_edc(tmp_path, refusal):
+        _, found = await examined(weft, "s-zhengshu", did(EDC))
+        assert (found["identity"]["state"], found["identity"]["code"]) == (state, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "code"),
+    [
+        ({"participantId": did(EDC), "dataset": {"@id": "one"}}, "ok", "read"),
+        ({"participantId": "did:web:other.example", "dataset": []}, "warn", "another"),
+        ({"participantId": did(EDC)}, "warn", "empty"),
+        ({"participantId": did(EDC), "catalog": [{}]}, "ok", "read"),
+        ([], "fail", "unreadable"),
+    ],
+    ids=["single", "another", "empty", "nested", "unreadable"],
+)
+async def test_a_catalog_is_read_as_other_makes_write_it(weft, tmp_path, body, state, code):
+    async with beside_an_edc(tmp_path, HTML) as (_, edc):
+        edc.catalog_body, edc.clock = body, None
+        _, found = await examined(weft, "s-zhengshu", did(EDC))
+        assert (found["catalog"]["state"], found["catalog"]["code"]) == (state, code)
+        assert (found["clock"]["state"], found["clock"]["code"]) == ("warn", "unknown")
+
+
+def version(number, path):
+    return {"version": number, "path": path, "binding": "HTTPS"}
+
+
+@pytest.mark.parametrize(
+    ("document", "state", "code"),
+    [
+        ({"protocolVersions": [version("2025-1", "/dsp/2025-1")]}, "ok", "common"),
+        ({"protocolVersions": [version("2025-1", "/elsewhere")]}, "warn", "elsewhere"),
+        ({"protocolVersions": [version("2024-1", "/dsp/2024-1")]}, "fail", "unsupported"),
+        ([], "fail", "unreadable"),
+    ],
+    ids=["common", "elsewhere", "unsupported", "unreadable"],
+)
+async def test_the_version_document_says_whether_we_can_speak(weft, tmp_path, document, state, code):
+    async with beside_an_edc(tmp_path, HTML) as (_, edc):
+        edc.versions = document
+        _, found = await examined(weft, "s-zhengshu", did(EDC))
+        assert (found["versions"]["state"], found["versions"]["code"]) == (state, code)
+
+
+async def test_a_member_list_that_ends_soon_or_has_ended_is_for_the_space_authority(weft, tmp_path):
+    async with community(tmp_path, *PAIR) as (_, zhengshu):
+        space.sign(tmp_path / "space", "P3D", START)
+        await zhengshu.node.members.reload()
+        code, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert (code, found["members"]["state"], found["members"]["code"]) == (0, "warn", "expires")
+        zhengshu.clock.offset += timedelta(days=4)
+        code, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert (code, failures(found)) == (1, {("members", "none", "authority")})
+        assert found["members"]["facts"]["code"] == "member-list-expired"
+        assert found["identity"]["state"] == "skipped"
+
+
+async def test_keys_that_are_not_in_force_are_for_the_space_authority(weft, tmp_path):
+    async with community(tmp_path, *PAIR) as (_, zhengshu):
+        ring = zhengshu.node.ring
+        zhengshu.node.ring = KeyRing.generate(zhengshu.node.participant)
+        _, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert ("keys", "ours", "authority") in failures(found)
+        zhengshu.node.ring = ring
+        space.remove_member(tmp_path / "space", did("s-zhengshu"))
+        space.sign(tmp_path / "space", "P30D", START)
+        await zhengshu.node.members.reload()
+        _, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert ("keys", "unlisted", "authority") in failures(found)
+        assert {found[each]["state"] for each in ("callback", "listener")} == {"skipped"}
+
+
+async def test_a_partner_whose_keys_have_all_ended_cannot_be_believed(weft, tmp_path):
+    found_space(tmp_path, PAIR)
+    member = json.loads((tmp_path / "p-steel" / "member.json").read_bytes())
+    for key in member["keys"]:
+        key["until"] = "2026-02-01T00:00:00Z"
+    space.add_member(tmp_path / "space", json.dumps(member).encode(), SINCE)
+    space.sign(tmp_path / "space", "P3650D", SINCE)
+    async with Daemon(settings(tmp_path, "s-zhengshu")):
+        _, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert ("keys", "theirs", "authority") in failures(found)
+
+
+@pytest.mark.slow
+async def test_names_that_lead_nowhere_are_told_apart_by_whose_they_are(weft, tmp_path):
+    """`.invalid` is a name that nobody can have (RFC 6761)."""
+    found_space(tmp_path, PAIR)
+    nowhere = {name: f"http://{name}.invalid:9/dsp/2025-1" for name in PAIR}
+    for name, dsp in nowhere.items():
+        member = json.loads((tmp_path / name / "member.json").read_bytes()) | {"dsp": dsp}
+        space.add_member(tmp_path / "space", json.dumps(member).encode(), START)
+    space.sign(tmp_path / "space", "P3650D", START)
+    async with Daemon(settings(tmp_path, "s-zhengshu", dsp=nowhere["s-zhengshu"])):
+        code, found = await examined(weft, "s-zhengshu", did("p-steel"))
+        assert (code, failures(found)) == (1, {("name", "unknown", "partner"), ("callback", "unknown", "us")})
+        assert (found["listener"]["state"], found["listener"]["code"]) == ("warn", "silent")
+        assert found["connection"]["state"] == "skipped"
+
+
+async def test_each_finding_is_a_line_of_json_for_a_program(weft, tmp_path):
+    async with community(tmp_path, *PAIR):
+        done = await weft("s-zhengshu", "doctor", "p-steel", "--jsonl")
+        assert [json.loads(line)["check"] for line in done.out.splitlines()] == CHECKS
+        unknown = await weft("s-zhengshu", "doctor", "nobody")
+        assert (unknown.code, unknown.out) == (Exit.USAGE, "")

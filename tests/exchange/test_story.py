@@ -13,6 +13,7 @@ from contracts.negotiation.model import Negotiation
 from contracts.negotiation.table import State
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State as TransferState
+from policies.decision import Decision, Outcome
 
 NOW = datetime(2026, 11, 10, 1, 0, tzinfo=UTC)
 WE, THEY = "did:web:s-zhengshu.example", "did:web:p-steel.example"
@@ -149,3 +150,81 @@ def test_erased_details_leave_a_story_that_says_what_is_left():
 def test_records_without_a_word_of_their_own_stand_under_their_type():
     found = story.tell(around(), "negotiation", negotiation(), Records((record("seal.mended"),), 0), ())
     assert [(line.what, line.facts) for line in found.lines] == [("other", {"type": "seal.mended"})]
+
+
+DENIAL = Decision(
+    Outcome.DENY,
+    "odrl:use",
+    reason="counter-exhausted",
+    left_operand="odrl:count",
+    operator="lteq",
+    expected="3",
+    actual="4",
+)
+
+
+@pytest.mark.parametrize("decision", [DENIAL.to_dict(), None], ids=["kept", "erased"])
+def test_a_running_transfer_says_that_the_last_delivery_was_refused_by_our_policy(decision):
+    denied = record("policy.decision", reason="counter-exhausted", decision=decision)
+    running = transfer(role=Role.PROVIDER, state=TransferState.STARTED)
+    codes, words = told(running, record("transfer.started", actor=WE), denied)
+    assert codes == ["refused-by-policy" if decision else "terminated-here", "running-provider"]
+    assert ("At most 3 deliveries" in words["en"][0]) == (decision is not None)
+    # A delivery that went through after it makes it history.
+    assert told(running, denied, record("delivery.released", actor=WE))[0] == ["running-provider"]
+
+
+def test_a_consumer_reads_why_its_delivery_failed_in_its_language():
+    failed = record("delivery.failed", reason="counter-exhausted", text=DENIAL.sentence("en"), facts={})
+    codes, words = told(transfer(state=TransferState.STARTED), failed)
+    assert codes == ["delivery-failed", "running-consumer"]
+    assert DENIAL.sentence("zh") in words["zh"][0]
+    unknown = record("delivery.failed", reason="http-418", text="short and stout")
+    assert "short and stout" in told(transfer(state=TransferState.STARTED), unknown)[1]["zh"][0]
+
+
+def test_a_code_without_a_text_stands_for_itself():
+    refused = record("message.refused", reason="no-such-code", type="TransferStartMessage")
+    codes, words = told(transfer(), refused)
+    assert codes == ["we-refused", "waiting-counterparty"]
+    assert "no-such-code" in words["en"][0]
+
+
+@pytest.mark.parametrize(
+    ("process", "code"),
+    [
+        (negotiation(role=Role.PROVIDER, state=State.OFFERED), "waiting-person-there"),
+        (negotiation(state=State.OFFERED), "waiting-person-here"),
+        (negotiation(role=Role.PROVIDER, state=State.ACCEPTED), "waiting-person-here"),
+        (negotiation(state=State.ACCEPTED), "waiting-counterparty"),
+        (negotiation(role=Role.PROVIDER, state=State.AGREED, agreement="sha-256:1"), "waiting-counterparty"),
+        (negotiation(state=State.VERIFIED, agreement="sha-256:1"), "waiting-counterparty"),
+        (transfer(role=Role.PROVIDER), "waiting-start-here"),
+        (transfer(state=TransferState.SUSPENDED, suspended_by="consumer", reason="lunch"), "suspended-here"),
+        (transfer(state=TransferState.COMPLETED), "completed-consumer"),
+        (transfer(role=Role.PROVIDER, state=TransferState.COMPLETED), "completed-provider"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whose_turn_it_is_follows_from_state_and_role(process, code):
+    assert told(process)[0] == [code]
+
+
+def test_a_refused_start_leaves_the_transfer_and_says_so():
+    refused = record("message.refused-by-counterparty", reason="409", trigger="start", status=409, text="")
+    codes, _ = told(transfer(role=Role.PROVIDER), refused)
+    assert codes == ["refused-by-counterparty", "peer.not-in-state", "waiting-start-here"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ("", "sending"),
+        ("address-private: host=x", "not-sent"),
+        ("HTTP 503", "peer-failing"),
+        ("HTTP 401 token-x", "identity-refused"),
+    ],
+)
+def test_a_message_that_waits_says_what_holds_it_up(problem, code):
+    waiting = pending("verification", f"{OUTSIDE}/negotiations/2", attempts=1 if problem else 0, problem=problem)
+    assert told(negotiation(state=State.AGREED), waiting=[waiting])[0][0] == code

@@ -191,7 +191,7 @@ BESIDE = (
     ("GET", "/terms/{digest}"),
     ("GET", "/transforms/{digest}"),
     ("POST", "/catalog/request"),
-    ("GET", "/catalog/request?after={label}"),
+    ("GET", "/catalog/request?continuationToken={label}"),
     ("GET", "/catalog/datasets/{label}"),
     ("GET", "/negotiations/{label}"),
     ("GET", "/transfers/{label}"),

@@ -45,10 +45,9 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "the end of a process that was given up is told": (settle, "given_up", _alone),
     "an agreement lapses with its negotiation": (agreement, "lapse", lambda *_: None),
     "a completion counts whatever crosses with it": (settle, "_over", lambda *_: False),
-    "what was sent before the last word comes too late": (inbox, "overtaken", lambda *_: False),
-    "a message leaves in the state it was written for": (settle, "may_leave", lambda *_: True),
     "a delivery is counted under one name on both sides": (receipts, "usage_id", _another_id),
     "nothing of ours goes out before our termination": (outbox, "remove_process", lambda *_: None),
+    "nothing of ours goes out behind it": (outbox, "ends", lambda *_: False),
 }
 
 

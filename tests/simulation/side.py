@@ -10,13 +10,13 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from connector.clock import micros, moment
-from connector.dataplane import receive as data_receive
 from connector.dataplane.content import Content, Wanted
 from connector.dataplane.fetch import Fetch
 from connector.dataplane.pull import Pull
@@ -32,8 +32,7 @@ from connector.exchange.node import Node
 from connector.exchange.process import PROTOCOLS
 from connector.identity.source import MemberSource
 from connector.identity.tokens import LEEWAY_S, Speaker, Times
-from connector.store import inbox
-from connector.store import outbox as outboxes
+from connector.store import inbox, queries
 from connector.store.audit import AuditLog
 from connector.store.database import Database, Tx, _Job
 from contracts.evidence.manifest import Manifest
@@ -44,6 +43,7 @@ from tests.simulation.world import Request, SimulatedClock, SimulatedTransport, 
 
 LIFE: "contextvars.ContextVar[Life | None]" = contextvars.ContextVar("life", default=None)
 INBOX_S = 30 * 86400
+MOMENT_S = 0.001
 
 
 class Crash(BaseException):
@@ -132,7 +132,11 @@ class Identity:
         _, _, participant, _, jti, made = parts
         times = Times(float(made), float(made) + self._side.settings.token_lifetime_s, None)
         times.check(self._side.clock.now(), LEEWAY_S)
-        return Speaker(participant, "-", jti, moment_of(times.exp + LEEWAY_S), moment_of(times.iat))
+        return Speaker(participant, "-", jti, _instant(times.exp + LEEWAY_S), _instant(times.iat))
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Contents:
@@ -345,9 +349,20 @@ class Side:
         mine = [said.get(name) for name in ("consumerPid", "providerPid")]
         for protocol in PROTOCOLS.values():
             for pid in mine:
-                state = protocol.state(self.tx(), pid) if pid else None
-                if state == "TERMINATED":
+                process = (
+                    protocol.get(self.tx(), pid) if pid and protocol.state(self.tx(), pid) == "TERMINATED" else None
+                )
+                if process is not None and self._since(process.updated) > MOMENT_S:
                     self.world.breaks(f"{self.name} said {said['@type']} after its process {pid} was terminated")
+                ending = self.rows(
+                    "SELECT created_us FROM outbox WHERE process = ? AND trigger_name = 'termination'", pid
+                )
+                if ending and abs(micros(self.clock.now()) - ending[0]["created_us"]) / 1e6 > MOMENT_S:
+                    self.world.breaks(f"{self.name} said {said['@type']} although it is ending {pid}")
+
+    def _since(self, updated: str) -> float:
+        """Seconds since a row was written. What was on its way to the wire at that very moment is not called back."""
+        return abs((self.clock.now() - moment(updated)).total_seconds())
 
     # -- looked at from outside --------------------------------------------------------------------------------------
 
@@ -373,8 +388,6 @@ def learn_routes(node: Node) -> None:
     """The table of addresses, once: it is the same for every node."""
     if _ROUTES:
         return
-    from connector.store import queries  # noqa: PLC0415
-
     _STATEMENTS.update(queries.load())
     listed = [(route.method, route.path) for route in dsp.routes(node)]
     listed += [("GET", "/data/{pid}/manifest"), ("POST", "/data/{pid}/receipts"), ("POST", "/data/{pid}/token")]
@@ -389,13 +402,3 @@ def match(method: str, path: str) -> tuple[int, dict[str, str]] | None:
         if found_ := pattern.match(path):
             return number, found_.groupdict()
     return None
-
-
-def moment_of(seconds: float) -> Any:
-    """An instant from seconds since 1970."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-__all__ = ["Life", "Side", "Store", "data_receive", "micros", "moment", "outboxes"]

@@ -52,6 +52,7 @@ def test_a_seed_is_the_same_run_every_time():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("rule", MUTANTS)
 def test_a_missing_rule_is_noticed(rule):
     with mutated(rule):

@@ -165,12 +165,16 @@ class Replay:
 
 
 @contextlib.asynccontextmanager
-async def replay(root: Path, *, ours: str = "provider", theirs: str = "consumer", **changes: Any) -> AsyncIterator[Replay]:
+async def replay(
+    root: Path, *, ours: str = "provider", theirs: str = "consumer", **changes: Any
+) -> AsyncIterator[Replay]:
     """A daemon of that name beside an EDC of the other name; both are those of the recording."""
     async with contextlib.AsyncExitStack() as stack:
         member = await stack.enter_async_context(listed(theirs))
         peer: Any = SimpleNamespace(participant=theirs, dsp=member.dsp)
-        daemon = await stack.enter_async_context(Daemon(members(root, [peer], participant=ours, **{"test_clock_start": START, **changes})))
+        daemon = await stack.enter_async_context(
+            Daemon(members(root, [peer], participant=ours, **{"test_clock_start": START, **changes}))
+        )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Replay(daemon, member, session)
 

@@ -14,7 +14,6 @@ from tests.wire.edc_recorded import alike, one, recording, replay
 
 # Written by us alone, or new each time.
 OURS = ("timestamp", "callbackAddress")
-IN_FORCE_DATE = "https://w3id.org/edc/v0.0.1/ns/inForceDate"
 PIDS = {"consumerPid", "providerPid"}
 
 
@@ -28,11 +27,11 @@ async def reaches(replayed, pid, state):
     return await until(replayed.daemon, "audit", look)
 
 
-async def offer_it(replayed, request):
+async def offer_it(replayed, request, **members):
     """Publish the offer that the EDC's user has copied from our catalog."""
     asked = request["request"]["offer"]
     rules = {name: asked[name] for name in ("permission", "prohibition", "obligation") if name in asked}
-    await publish(replayed.daemon, {"@id": asked["@id"], "@type": "Offer", **rules}, dataset=asked["target"])
+    await publish(replayed.daemon, {"@id": asked["@id"], "@type": "Offer", **rules, **members}, dataset=asked["target"])
 
 
 async def agreed(replayed, request):
@@ -79,23 +78,23 @@ async def test_each_shape_of_an_edcs_header_is_read(tmp_path, shape):
 async def test_names_of_an_edcs_own_context_go_back_as_full_iris(tmp_path):
     """Bare, under the DSP context alone, they would be other names, and the agreement another one (seq 20 was refused)."""
     request, accepted = one("provider", 15), one("provider", 16)
+    (dated,) = request["request"]["offer"]["permission"]
+    (taken,) = accepted["request"]["agreement"]["permission"]
+    assert (one("provider", 20)["status"], accepted["status"]) == (400, 200)
     async with replay(tmp_path) as replayed:
-        await offer_it(replayed, one("provider", 15) | {"request": accepted["request"] | {"offer": full(request)}})
+        # We cannot decide the date: we agree because of the other permission.
+        request["request"]["offer"]["permission"] = [dated, {"action": "use"}]
+        ours = {"permission": [taken, {"action": "use"}]}
+        asked = request["request"]["offer"]
+        await publish(replayed.daemon, {"@id": asked["@id"], "@type": "Offer", **ours}, dataset=asked["target"])
         _, said = await agreed(replayed, request)
-        alike(said["agreement"], accepted["request"]["agreement"], but=OURS)
-        (rule,) = said["agreement"]["permission"]
-        assert [each["leftOperand"] for each in rule["constraint"]] == [IN_FORCE_DATE]
+        assert said["agreement"]["permission"] == ours["permission"]
+        assert said["@context"] == accepted["request"]["@context"]
 
 
-def full(request):
-    """The requested offer with its operands as full IRIs."""
-    offer = request["request"]["offer"]
-    (rule,) = offer["permission"]
-    constraints = [each | {"leftOperand": IN_FORCE_DATE} for each in rule["constraint"]]
-    return offer | {"permission": [rule | {"constraint": constraints}]}
-
-
-ECHOES = {1: 2, 19: 20, 21: 23, 27: 28, 32: 33, 34: 36, 40: 41}
+# Asked, and the agreement that the EDC has taken.
+ECHOES = {1: 2, 19: 20, 21: 23, 34: 36, 40: 41}
+PROFILE = "https://w3id.org/weft/policy/v1"
 
 
 @pytest.mark.parametrize("asked", ECHOES)
@@ -103,9 +102,20 @@ async def test_odrl_terms_go_back_as_an_edc_has_taken_them(tmp_path, asked):
     request, accepted = one("odrl-terms", asked), one("odrl-terms", ECHOES[asked])
     assert accepted["status"] == 200
     async with replay(tmp_path) as replayed:
-        await offer_it(replayed, request)
+        await offer_it(replayed, request, profile=[PROFILE])
         _, said = await agreed(replayed, request)
-        alike(said["agreement"], accepted["request"]["agreement"], but=OURS)
+        alike(said["agreement"], accepted["request"]["agreement"], but=(*OURS, "profile"))
+
+
+@pytest.mark.parametrize("asked", [27, 32])
+async def test_terms_that_this_edc_could_never_meet_are_refused_with_a_reason_for_people(tmp_path, asked):
+    """A region that is not its own; two purposes at once."""
+    request = one("odrl-terms", asked)
+    async with replay(tmp_path) as replayed:
+        await offer_it(replayed, request)
+        status, body = await replayed.say(request)
+        assert (status, body["code"]) == (400, "terms-never-fulfilled")
+        assert "could never be fulfilled" in body["reason"][0]
 
 
 async def test_a_list_that_an_edc_writes_as_a_text_of_json_is_refused_with_a_reason(tmp_path):

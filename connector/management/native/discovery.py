@@ -10,7 +10,7 @@ from pydantic import Field
 from catalog.messages import Service, access_text, dataset_root
 from catalog.query import HITS_MAX, Query
 from catalog.reader import PeerDataset, read_dataset, read_page
-from connector.errors import RefusedError
+from connector.errors import RefusedError, UnreachableError
 from connector.exchange import documents
 from connector.federation.fetch import fetcher
 from connector.federation.index import Freshness, Hit, Known
@@ -115,10 +115,12 @@ class Discovery:
             if shown is None:
                 raise RefusedError("dataset-unknown", dataset=dataset, participant=provider)
             return _read(dataset_root(shown.parts(self._service)), provider)
-        base = self._node.members.current().member(provider).dsp
+        base = await self._node.bases.of(provider)
         status, body = await documents.get(self._node, provider, f"{base}/catalog/datasets/{quote(dataset, safe='')}")
-        if status != HTTPStatus.OK:
+        if status == HTTPStatus.NOT_FOUND:
             raise RefusedError("dataset-unknown", dataset=dataset, participant=provider)
+        if status != HTTPStatus.OK:
+            raise UnreachableError("unreachable", url=base, cause=f"HTTP {status}")
         return _read(body, provider)
 
     async def refresh(self, request: web.Request) -> web.Response:
