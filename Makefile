@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PYTHONS = $(PYTHON) python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
+WORKERS := 2
 RUNS := 50000
 SECONDS := 60
 DEMO := $(BIN)/python examples/supply-chain-control/demo.py
@@ -17,14 +18,14 @@ demo: setup ## play the supply chain from catalog to settlement with real proces
 	@$(DEMO)
 
 test: setup ## run the whole test suite, with the coverage of every branch
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
 check: setup ## format, lint, types, import rules and the fast tests: before every commit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) -m "not slow"
 
 conformance: setup ## run the official Dataspace Protocol kit against a Weft daemon (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.conformance

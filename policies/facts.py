@@ -1,6 +1,6 @@
 """What a policy says without being asked for a decision: columns, transforms, terms, end date, and what can never hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -139,7 +139,14 @@ def _hopeless(permission: PermissionPlan, asked: _Asked) -> Iterable[Problem]:
                 "reason": finding.reason,
             }
             known = {name: value for name, value in facts.items() if value is not None}
-            yield Problem(node.constraint.path, "cannot-hold", known)
+            yield Problem(node.constraint.path, _hopeless_code(known), known)
+
+
+def _hopeless_code(facts: Mapping[str, str]) -> str:
+    """The sentence that these facts fill: alternatives about several operands have no name, and what is undecidable no value."""
+    if "operand" not in facts:
+        return "no-branch-holds"
+    return "cannot-hold" if "actual" in facts else "never-holds"
 
 
 def _prospect(node: Node, asked: _Asked) -> Truth:

@@ -154,8 +154,11 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  a defect of ours must not stop the outbox: the message waits
             _log.error("message.failed", message=message.message, trigger=message.trigger, problem=repr(error))
             self._look_again = True
-            with contextlib.suppress(WeftError):
+            try:
                 await self._postpone(message, repr(error))
+            except WeftError:
+                # The store takes nothing: the message keeps its turn for a while, or it would leave again at once, for ever.
+                await asyncio.sleep(self._node.settings.retry_first_s)
         finally:
             del self._processes[message.process]
             self._destinations[message.destination] -= 1

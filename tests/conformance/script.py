@@ -3,6 +3,9 @@
 The kit's state changes only when the connector has acknowledged (what it sends) or when a handler has taken a message (what it
 receives). A `wait` first waits for the oldest message that was expected, then looks every 100 ms whether the state is there. Nothing
 waits longer than the given time.
+
+Where the kit is lax the double is not: it knows a process by both pids (the kit by its own), and it checks every message by its
+schema (the kit not the suspension, completion and termination of a transfer).
 """
 
 import asyncio

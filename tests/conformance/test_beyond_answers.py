@@ -58,6 +58,7 @@ async def requested(weft, answer):
     return await until(weft.under_test.daemon, f"negotiation:{ours}", check), process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_an_answer_without_a_pid_does_not_lose_the_process(name, tmp_path):
     """Whatever the answer says, no path is made of it; the pid is learnt from the next message, and answers go to it."""

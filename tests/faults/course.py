@@ -183,7 +183,8 @@ class Course:
                     (row.id, row.transfer, row.epoch, row.accepted, row.bytes, row.manifest, row.receipt)
                     for row in usage.page(tx, agreement=digest)
                 ]
-                return moved, used, counted
+                # Process by process: the consumer's first word about a transfer may arrive before its last one is known.
+                return sorted(moved, key=lambda kind: kind.partition(".")[0]), used, counted
 
             outcome.moved[name], outcome.used[name], outcome.counted[name] = await side.store.read(look)
         return outcome

@@ -126,6 +126,16 @@ def test_static_problem_of_terms():
     document["permission"][0]["constraint"][0]["leftOperand"] = "ex:mood"
     (problem,) = static_problems(compile_policy(parse_policy(document)), "did:web:c.example", "CN-31", NOON)
     assert problem.facts["reason"] == "unsupported-operand"
+    assert all("{" not in problem.sentence(lang) for lang in ("en", "zh"))
+
+
+def test_static_problem_without_a_value():
+    """Two purposes at once: nobody has a value to name, and the sentence has no gap."""
+    purposes = [{"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": word} for word in ("a", "b")]
+    for constraints in (purposes, [{"and": purposes}]):
+        document = {"permission": [{"action": "use", "constraint": constraints}]}
+        problems = static_problems(compile_policy(parse_policy(document)), "did:web:c.example", "CN-31", NOON)
+        assert all("{" not in problem.sentence(lang) for problem in problems for lang in ("en", "zh"))
 
 
 def test_static_problem_of_the_whole_policy():

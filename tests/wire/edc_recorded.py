@@ -24,6 +24,9 @@ from tests.shared import shared
 
 RECORDED_DSP = re.compile(r"http://localhost:2919\d/protocol/2025-1")
 SCHEMAS = {
+    "ContractRequestMessage": "negotiation/contract-request-message-schema.json",
+    "ContractAgreementVerificationMessage": "negotiation/contract-agreement-verification-message-schema.json",
+    "TransferRequestMessage": "transfer/transfer-request-message-schema.json",
     "ContractAgreementMessage": "negotiation/contract-agreement-message-schema.json",
     "ContractNegotiationEventMessage": "negotiation/contract-negotiation-event-message-schema.json",
     "ContractNegotiationTerminationMessage": "negotiation/contract-negotiation-termination-message-schema.json",
@@ -74,6 +77,7 @@ class Listed:
     participant: str
     dsp: str
     heard: list[Heard] = field(default_factory=list)
+    datasets: dict[str, Any] = field(default_factory=dict)
     answer: Callable[[Heard], web.Response] = lambda _: web.Response(content_type="application/json")
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -90,7 +94,9 @@ class Listed:
     async def take(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/dsp/2025-1")
         if not path.startswith(("/negotiations/", "/transfers/")):
-            return web.Response(status=404)  # the crawler asks for a catalog whenever it likes
+            # The crawler asks for a catalog whenever it likes.
+            found = self.datasets.get(path.rpartition("/")[2])
+            return web.json_response(found) if found else web.Response(status=404)
         clients = json.loads(request.headers["Authorization"])
         heard = Heard(path, clients, await request.json(), asyncio.get_running_loop().time())
         async with self.came:
@@ -105,7 +111,7 @@ async def listed(participant: str) -> AsyncIterator[Listed]:
     (port,) = free_ports(1)
     member = Listed(participant, f"http://127.0.0.1:{port}/dsp/2025-1")
     app = web.Application()
-    app.router.add_post("/{path:.*}", member.take)
+    app.router.add_route("*", "/{path:.*}", member.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +16,38 @@ UNEQUAL = (
 )
 NO_PULL = "No Endpoint generator function registered for transfer type destination 'HttpData'"
 RULES = ("permission", "prohibition", "obligation")
+# By message and side: the states in which it is taken, and the one that follows.
+TAKES = {
+    ("agreement", "consumer"): ({"REQUESTED"}, "AGREED"),
+    ("verification", "provider"): ({"AGREED"}, "VERIFIED"),
+    ("events", "consumer"): ({"VERIFIED"}, "FINALIZED"),
+    ("start", "consumer"): ({"REQUESTED", "SUSPENDED", "RESUMED"}, "STARTED"),
+    ("suspension", "consumer"): ({"STARTED"}, "SUSPENDED"),
+    ("suspension", "provider"): ({"STARTED"}, "SUSPENDED"),
+    ("completion", "consumer"): ({"STARTED"}, "COMPLETED"),
+    ("completion", "provider"): ({"STARTED"}, "COMPLETED"),
+}
+OVER = {"FINALIZED", "TERMINATED", "COMPLETED"}
 # What it shows for states that the protocol does not have.
 SHOWN = {"REQUESTING": "REQUESTED", "AGREEING": "REQUESTED", "RESUMING": "SUSPENDED", "RESUMED": "SUSPENDED"}
+
+
+@dataclass
+class Process:
+    """One negotiation or transfer of its own; `policy` is what its user asked for, `profile` with it."""
+
+    kind: str
+    side: str
+    peer: str
+    address: str
+    state: str
+    pid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    peer_pid: str = ""
+    policy: dict[str, Any] = field(default_factory=dict)
+    agreements: list[str] = field(default_factory=list)
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    detail: str = ""
+    early: int = 0
 
 
 def html(status: int) -> web.Response:
@@ -51,7 +82,7 @@ def meaning(policy: dict[str, Any], *, edc: bool) -> dict[str, Any]:
     return {**rules, "profile": [profile] if isinstance(profile, str) else profile, "assigner": policy.get("assigner")}
 
 
-def shown(process: Any) -> dict[str, Any]:
+def shown(process: Process) -> dict[str, Any]:
     pids = (process.pid, process.peer_pid)
     consumer, provider = pids if process.side == "consumer" else pids[::-1]
     kind = "ContractNegotiation" if process.kind == "negotiations" else "TransferProcess"
