@@ -9,7 +9,7 @@ SECONDS := 60
 DEMO := $(BIN)/python examples/supply-chain-control/demo.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance interop simulation fuzz bench format setup lock
+.PHONY: help demo test check conformance interop simulation fuzz bench bench-edc format setup lock
 
 help: ## print what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ fuzz: setup ## feed every reader of what comes from outside (SECONDS=60)
 
 bench: setup ## measure speed and print the numbers
 	@$(BIN)/python -m benchmarks
+
+bench-edc: setup ## measure beside live Eclipse EDC connectors, in one run (Java 17 and Maven; some ten minutes)
+	@$(BIN)/python -m benchmarks.edc
 
 format: setup ## rewrite the code to the format that `make check` wants
 	$(BIN)/ruff format .

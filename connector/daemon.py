@@ -333,8 +333,9 @@ class Daemon:
         Inbox(self.node, self.receiver).serve(protocol)
         if self.clock.offset:
             protocol.on_response_prepare.append(dated(self.clock))
-        self.protocol_port = await self._serve(protocol, "protocol", turnstile.connections)
+        # The protocol side comes last: whoever asks it for our health and gets an answer finds the other side, too.
         self.management_port = await self._serve(management.application(self), "management")
+        self.protocol_port = await self._serve(protocol, "protocol", turnstile.connections)
 
     async def _serve(self, app: web.Application, side: str, connections: Connections | None = None) -> int:
         """Bind one listener; returns its port. Raises SettingsError `port-taken` and `tls-unusable`.

@@ -50,6 +50,7 @@ async def test_a_callback_that_is_not_the_members_is_refused_by_name(provider):
     assert await negotiations_of(steel) == []
 
 
+@pytest.mark.slow
 async def test_a_callback_that_nobody_answers_ends_within_the_retry_budget(tmp_path):
     """(a) The listed address is right but dead: the negotiation ends on our side with the address as the reason."""
     found_space(tmp_path, ["p-steel", "s-zhengshu"])

@@ -56,6 +56,14 @@ class CutError(Exception):
     """Raised by a hook: both connections end here."""
 
 
+class InsteadError(Exception):
+    """Raised by a hook: the sender gets what `answer` writes, and the connections end."""
+
+    def __init__(self, answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 Hook: TypeAlias = Callable[[Passing, Point], Awaitable[None]]
 
 
@@ -95,6 +103,9 @@ class Proxy:
             ends.append(here)
             while await self._pass(reader, writer, there, here):
                 pass
+        except InsteadError as error:
+            with contextlib.suppress(OSError):
+                await error.answer(writer)
         except (OSError, EOFError, CutError):
             pass  # whoever is at the other end sees its connection end, too
         finally:

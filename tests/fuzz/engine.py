@@ -124,7 +124,7 @@ def atheris_main(name: str, seconds: int) -> None:
             return bent(target, number)[:max_size]
         try:
             return encoded(mutated(json.loads(data), luck))[:max_size]
-        except ValueError:
+        except (ValueError, RecursionError):
             return bytes(atheris.Mutate(data, max_size))
 
     corpus = Path(tempfile.mkdtemp(prefix="weft-fuzz-"))
