@@ -42,7 +42,7 @@ fuzz: setup ## feed every reader of what comes from outside (SECONDS=60)
 bench: setup ## measure speed and print the numbers
 	@$(BIN)/python -m benchmarks
 
-bench-edc: setup ## measure beside live Eclipse EDC connectors, in one run (Java 17 and Maven; some ten minutes)
+bench-edc: setup ## measure beside live Eclipse EDC connectors, in one run (needs Java 17 and Maven)
 	@$(BIN)/python -m benchmarks.edc
 
 format: setup ## rewrite the code to the format that `make check` wants

@@ -119,8 +119,3 @@ async def test_a_termination_without_reason_is_taken_and_ours_arrives(provider):
     validate(sent.body, "negotiation/contract-negotiation-termination-message-schema.json")
     assert "reason" not in sent.body
     assert None not in sent.body.values()
-
-
-def test_the_consumers_doctor_names_its_callback():
-    """(b) is tested with the command itself."""
-    pytest.skip("needs the command `weft doctor`: tests of the command")

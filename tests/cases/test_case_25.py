@@ -135,4 +135,4 @@ async def test_a_cut_at_60_percent_is_a_cut_on_both_sides(tmp_path):
 
 
 def test_a_push_and_an_object_store():
-    pytest.skip("needs a sink that pushes go to and an S3 source: pushes have tests of their own, S3 is not built")
+    pytest.skip("needs an S3 source, which is not built; pushes have tests of their own")
