@@ -129,13 +129,14 @@ def fingerprint(dataset: PeerDataset) -> str:
     """
     content = dataset.model_dump(mode="json")
     content["services"] = sorted({service.endpoint or service.id for service in dataset.services})
-    content["offers"] = [{**offer, "@id": _stable(str(offer["@id"]))} for offer in dataset.offers]
-    content["prices"] = {_stable(offer): price for offer, price in content["prices"].items()}
+    content["offers"] = [{**offer, "@id": lasting_offer_id(str(offer["@id"]))} for offer in dataset.offers]
+    content["prices"] = {lasting_offer_id(offer): price for offer, price in content["prices"].items()}
     # Not orjson: an integer of more than 64 bits, which a peer may send, must not fail the page.
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _stable(offer_id: str) -> str:
+def lasting_offer_id(offer_id: str) -> str:
+    """What stays of an offer's id from one answer to the next: an EDC ends each with a random part, others keep theirs."""
     parts = offer_id.split(":")
     if len(parts) == 3:  # noqa: PLR2004  definition, asset, random part
         try:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+from catalog.reader import lasting_offer_id
 from connector.errors import RefusedError, UnreachableError
 from connector.exchange import automate, difference, documents, outgoing, receiving, settle
 from connector.exchange.difference import Difference
@@ -310,9 +311,9 @@ async def _offer_of(node: Node, provider: str, dataset: str, offer_id: str) -> d
     offers = _offers(found)
     if not offer_id and len(offers) == 1:
         return next(iter(offers.values()))
-    if offer_id not in offers and offer_id and node.peers.of(provider).renews_offers:
-        lasting = offer_id.rpartition(":")[0]
-        offer_id = next((found for found in offers if found.rpartition(":")[0] == lasting), offer_id)
+    if offer_id not in offers:
+        lasting = lasting_offer_id(offer_id)
+        offer_id = next((found for found in offers if lasting_offer_id(found) == lasting), offer_id)
     if offer_id not in offers:
         raise RefusedError("offer-unknown", offer=offer_id or "-", dataset=dataset)
     return offers[offer_id]

@@ -29,8 +29,6 @@ class Peer:
     doubt_s: float = 0.0
     # What it is told when it asks too often: an EDC ends its process at any 4xx.
     busy_status: int = 429
-    # Whether its offers have other ids in each answer, of which all but the part behind the last colon stays.
-    renews_offers: bool = False
     # Whether it takes an offer that it has not asked for.
     takes_offers: bool = True
     # Whether it refuses an agreement for a `profile` that its own user left out of the request.
@@ -52,7 +50,6 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             again=MappingProxyType({409: _SOON}),
             doubt_s=10.0,
             busy_status=503,
-            renews_offers=True,
             takes_offers=False,
             compares_profile=True,
             agrees_twice=True,
