@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,7 +24,8 @@ import aiohttp
 from benchmarks import machine
 from benchmarks.__main__ import PLACE
 from benchmarks.browsing import MESSAGE, TOKEN_LIFETIME_S
-from benchmarks.edc_pair import EdcPair, EndedOtherwiseError, edc_pair
+from benchmarks.edc_mixed import mixed
+from benchmarks.edc_pair import EdcPair, EndedOtherwiseError, RecipeError, edc_pair
 from benchmarks.negotiating import driven
 from benchmarks.pair import CONSUMER, PROVIDER, Side, daemons, found, serving
 from benchmarks.stock import PURPOSE, datasets
@@ -35,10 +37,14 @@ SETTINGS: dict[str, tuple[int | None, int]] = {"EDC": (None, 20), "EDC 50 ms": (
 AT_ONCE = (1, 8, 64)
 
 
+REST_S = 1.0  # before memory is read: the first things that a fresh process does are over
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much of each is done."""
 
+    warm_up: int = 104
     alone: int = 60
     burst_s: float = 8
     pages: int = 100
@@ -46,7 +52,7 @@ class Effort:
     transfers: int = 20
 
 
-QUICK = Effort(alone=5, burst_s=1, pages=5, sizes=(100,), transfers=3)
+QUICK = Effort(warm_up=8, alone=5, burst_s=1, pages=5, sizes=(100,), transfers=3)
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ class Column:
         # To the last that succeeded: whoever waits in vain for a lost one must not lower the rate of the others.
         took = max(last - began, for_s)
         self.figures[f"negotiations per second, {at_once} at once"] = finished / took
-        self.driver.append((time.process_time() - own) / took)
+        self.driver.append((time.process_time() - own) / (time.perf_counter() - began))
 
     async def counted(self, one: Callable[[], Awaitable[object]]) -> bool:
         self.done += 1
@@ -103,21 +109,23 @@ async def weft(root: Path, effort: Effort) -> Column:
     column = Column("Weft")
     (root / "pair").mkdir(parents=True)
     async with daemons(root / "pair", datasets(1)) as (provider, consumer), driven(provider, consumer) as course:
+        await asyncio.sleep(REST_S)
         column.figures["memory idle, MB"] = max(side.child.resident_mb for side in (provider, consumer))
-        await course.many(30, 1)
+        await course.many(effort.warm_up, 8)
         await column.alone("negotiation, ms", effort.alone, course.one)
         for at_once in AT_ONCE:
             await column.burst(at_once, effort.burst_s, course.one)
         column.figures["memory under load, MB"] = max(side.child.resident_mb for side in (provider, consumer))
-        await column.alone("transfer to STARTED, ms", effort.transfers, lambda: _start(consumer))
+        agreement = (await consumer.client.agreements().first()).digest
+        await column.alone("transfer to STARTED, ms", effort.transfers, lambda: _start(consumer, agreement))
     for size in effort.sizes:
         await _weft_pages(column, root / str(size), size, effort.pages)
+    _flatness(column, effort.sizes)
     return column
 
 
-async def _start(consumer: Side) -> None:
+async def _start(consumer: Side, agreement: str) -> None:
     """One pull, from the API call to STARTED."""
-    agreement = (await consumer.client.agreements().first()).digest
     transfer = await consumer.client.transfer(agreement=agreement, purpose=PURPOSE)
     await transfer.wait("STARTED")
 
@@ -146,26 +154,49 @@ async def _weft_pages(column: Column, root: Path, size: int, pages: int) -> None
         await column.alone(f"catalog page of {size:,}, ms", pages, page)
 
 
+def _flatness(column: Column, sizes: tuple[int, ...]) -> None:
+    """How many times as long a page of the largest catalog takes as one of the smallest."""
+    first, last = (column.figures.get(f"catalog page of {size:,}, ms, p50") for size in (sizes[0], sizes[-1]))
+    if first and last and len(sizes) > 1:
+        column.figures[f"catalog page of {sizes[-1]:,} to {sizes[0]:,}, times"] = last / first
+
+
 async def edc(name: str, root: Path, effort: Effort) -> Column:
     """Two EDCs with one setting of their loops."""
     column = Column(name)
     wait_ms, batch = SETTINGS[name]
     async with edc_pair(root, wait_ms, batch) as pair:
         column.figures["start, s"] = pair.start_s
+        await asyncio.sleep(REST_S)
         column.figures["memory idle, MB"] = max(pair.provider.resident_mb, pair.consumer.resident_mb)
         await pair.publish(1)
         await pair.look()
         alone = effort.alone if wait_ms else max(3, effort.alone // 10)
-        for _ in range(alone):
-            await column.counted(pair.negotiate)  # warm up
+        for _ in range(0, effort.warm_up, 8):
+            await asyncio.gather(*(column.counted(pair.negotiate) for _ in range(8)))
         column.failures = column.done = 0
         await column.alone("negotiation, ms", alone, pair.negotiate)
         for at_once in AT_ONCE:
             await column.burst(at_once, effort.burst_s if wait_ms else 2 * effort.burst_s, pair.negotiate)
         column.figures["memory under load, MB"] = max(pair.provider.resident_mb, pair.consumer.resident_mb)
         await column.alone("transfer to STARTED, ms", effort.transfers if wait_ms else 3, pair.start)
+        await _mixed(column, root / f"mixed-{batch}-{wait_ms}", pair, alone)
         await _edc_pages(column, pair, effort)
+        _flatness(column, effort.sizes)
     return column
+
+
+async def _mixed(column: Column, root: Path, pair: EdcPair, count: int) -> None:
+    """The same EDC as provider, Weft as its consumer."""
+    async with mixed(root, pair.provider.peer) as ours:
+        apart = Column(column.name)  # what fails between the two is not counted as EDC's alone
+        await apart.counted(ours.one)
+        ours.shares.clear()
+        await apart.alone("Weft asks it, negotiation, ms", count, ours.one)
+        column.figures |= apart.figures
+        column.figures["Weft asks it, failed"] = apart.failures
+        if ours.shares:
+            column.figures["Weft asks it, EDC's share of it, %"] = 100 * median(ours.shares)
 
 
 async def _edc_pages(column: Column, pair: EdcPair, effort: Effort) -> None:
@@ -215,6 +246,9 @@ def table(columns: list[Column]) -> str:
             if goal:
                 met = "yes" if (value <= goal if less else value >= goal) else "no"
         lines.append([row, *cells, ratio, f"{'at most' if less else 'at least'} {goal:.2g}x" if goal else "", met])
+    lines.append(
+        ["commits synced to the disk", *("yes" if each is weft_ else "no: memory" for each in columns), "", "", ""]
+    )
     lines.append(["failed", *(f"{column.failures} of {column.done}" for column in columns), "", "", ""])
     busy = [f"{max(column.driver):.2f}" if column.driver else "-" for column in columns]
     lines.append(["the driver's share of a core, at most", *busy, "", "", ""])
@@ -234,7 +268,11 @@ async def run(effort: Effort, *, with_edc: bool) -> None:
         columns = [await weft(root / "weft", effort)]
         print(table(columns), flush=True)
         for name in SETTINGS if with_edc else ():
-            columns.append(await edc(name, root, effort))
+            try:
+                columns.append(await edc(name, root, effort))
+            except RecipeError as error:
+                print(f"\nNo {name}: {error}")
+                break
             print(f"\n{table(columns)}", flush=True)
     print(
         "\nEDC keeps its stores in memory; Weft syncs every commit to the disk. Most of EDC's latency is the pause of its loops."
@@ -248,6 +286,8 @@ def main() -> int:
     with_edc = shutil.which("java") is not None and shutil.which("mvn") is not None
     if not with_edc:
         print("Without Java 17 and Maven there is no EDC: Weft alone. apt-get install openjdk-17-jre-headless maven")
+    # Ended from outside, the connectors end too: they would outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asyncio.run(run(QUICK if given.quick else Effort(), with_edc=with_edc))
     return 0
 

@@ -26,6 +26,10 @@ class EndedOtherwiseError(Exception):
     """A process that ended otherwise, or not in time."""
 
 
+class RecipeError(Exception):
+    """Connectors that could not be started or stopped."""
+
+
 @dataclass(slots=True)
 class Edc:
     """One running EDC: what the recipe wrote about it, and its user's session."""
@@ -69,10 +73,15 @@ class EdcPair:
             await self.provider.post("/policydefinitions", {"@context": VOCAB, "@id": "free", "policy": policy})
             bound = {"accessPolicyId": "free", "contractPolicyId": "free", "assetsSelector": []}
             await self.provider.post("/contractdefinitions", {"@context": VOCAB, "@id": "all", **bound})
-        address = {"type": "HttpData", "baseUrl": "http://localhost:9/none"}
-        for number in range(after, after + count):
-            made = {"@context": VOCAB, "@id": f"asset-{number:06d}", "properties": {}, "dataAddress": address}
-            await self.provider.post("/assets", made)
+        address = {"type": "HttpData", "baseUrl": f"{self.told}/source"}
+        numbers = iter(range(after, after + count))
+
+        async def publisher() -> None:
+            for number in numbers:
+                made = {"@context": VOCAB, "@id": f"asset-{number:06d}", "properties": {}, "dataAddress": address}
+                await self.provider.post("/assets", made)
+
+        await asyncio.gather(*(publisher() for _ in range(8)))
 
     async def look(self) -> None:
         """Read the provider's catalog, and take the first offer of the first dataset."""
@@ -166,12 +175,15 @@ async def _listener(pair: EdcPair) -> AsyncIterator[None]:
         pair.hear(await request.json())
         return web.Response()
 
+    async def source(_request: web.Request) -> web.Response:
+        return web.Response(body=bytes(18))
+
     async def sink(request: web.Request) -> web.Response:
         await request.read()
         return web.Response()
 
     app = web.Application()
-    app.add_routes([web.post("/events", events), web.post("/sink", sink)])
+    app.add_routes([web.post("/events", events), web.get("/source", source), web.post("/sink", sink)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -187,4 +199,4 @@ async def _recipe(command: str, folder: Path, *options: str) -> None:
         sys.executable, str(RECIPE), command, "--dir", str(folder), *options, stdout=asyncio.subprocess.DEVNULL
     )
     if await process.wait():
-        raise RuntimeError(f"the EDC recipe could not {command}")
+        raise RecipeError(f"the recipe could not {command} it")

@@ -76,6 +76,10 @@ class Machine(Generic[S, T]):
             waiting.extend(following)
         return False
 
+    def follows(self, state: S, on: T, by: Role) -> bool:
+        """Whether this message of `by` may be what has brought the process here, at once or by what came after it."""
+        return any(self.reaches(row.to, state) for row in self.rows if (row.trigger, row.by) == (on, by))
+
     def mermaid(self) -> str:
         """The table as a Mermaid state diagram for ARCHITECTURE.md."""
         lines = ["stateDiagram-v2"]

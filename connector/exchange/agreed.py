@@ -69,9 +69,7 @@ def differently(tx: Tx, node: Node, process: Negotiation | Transfer, refused: Ou
         return (
             refused.trigger == Trigger.AGREEMENT and peer.compares_profile and _plainly(tx, node, process, refused, now)
         )
-    return (
-        refused.trigger == TransferTrigger.REQUEST and peer.agrees_twice and _by_other(tx, node, process, refused, now)
-    )
+    return refused.trigger == TransferTrigger.REQUEST and peer.repeats and _by_other(tx, node, process, refused, now)
 
 
 def _plainly(tx: Tx, node: Node, negotiation: Negotiation, refused: Outgoing, now: datetime) -> bool:

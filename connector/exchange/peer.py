@@ -27,14 +27,15 @@ class Peer:
     again: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     # A contract request whose answer was lost is repeated after this: each one opens a negotiation of its own there.
     doubt_s: float = 0.0
-    # What it is told when it asks too often: an EDC ends its process at any 4xx.
+    # What it is told when it asks too often, and when its message was overtaken: an EDC ends its process at any 4xx.
     busy_status: int = 429
+    late_status: int = 425
     # Whether it takes an offer that it has not asked for.
     takes_offers: bool = True
     # Whether it refuses an agreement for a `profile` that its own user left out of the request.
     compares_profile: bool = False
-    # Whether it may send a second agreement in place of the first.
-    agrees_twice: bool = False
+    # Whether it may say again, under another id, what has been done: a second agreement may stand in place of the first.
+    repeats: bool = False
     # Whether a consumer of this make that wants to go on waits for a start of ours, with a new data address.
     restarts: bool = False
     # How it expects the token of a pull in `Authorization`.
@@ -50,9 +51,10 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             again=MappingProxyType({409: _SOON}),
             doubt_s=10.0,
             busy_status=503,
+            late_status=503,
             takes_offers=False,
             compares_profile=True,
-            agrees_twice=True,
+            repeats=True,
             restarts=True,
             bearer=False,
         ),

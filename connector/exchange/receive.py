@@ -55,7 +55,14 @@ class Incoming:
         return [f"message:{self.digest}"]
 
 
-_STATUS = {"process-unknown": 404, "message-overtaken": 425}
+_STATUS = {"process-unknown": 404}
+# What a peer may say again under another id without saying anything new: these messages have no content that moves the process.
+_AGAIN: frozenset[StrEnum] = frozenset(
+    {
+        *(Trigger.ACCEPTED, Trigger.VERIFICATION, Trigger.FINALIZED, Trigger.TERMINATION),
+        *(TransferTrigger.START, TransferTrigger.SUSPENSION, TransferTrigger.COMPLETION, TransferTrigger.TERMINATION),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,8 @@ def refusal(incoming: Incoming, code: str, facts: dict[str, Any], status: int) -
 
 
 def _refuse(tx: Tx, node: Node, incoming: Incoming, error: ContractError | RefusedError) -> Reply:
-    status = _STATUS.get(error.code, 400)
+    late = error.code == "message-overtaken"
+    status = node.peers.of(incoming.sender).late_status if late else _STATUS.get(error.code, 400)
     node.audit.append(
         tx,
         "message.refused",
@@ -152,6 +160,8 @@ def _handle(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> tuple[Any,
     process = _introduced(incoming, process)
     _not_ending(tx, incoming)
     process = _arrived(tx, node, incoming, process, now)
+    if _said_again(node, incoming, process):
+        return _newest_address(tx, incoming, process, now), 200
     handler = _RUNNING[incoming.protocol.name, incoming.trigger]
     return handler(tx, node, incoming, process, now), 200
 
@@ -194,6 +204,34 @@ def _arrived(tx: Tx, node: Node, incoming: Incoming, process: Any, now: datetime
     return settle.acknowledge(tx, node, incoming.protocol, process, pending, now, peer_pid=named)
 
 
+def _said_again(node: Node, incoming: Incoming, process: Any) -> bool:
+    """Whether a peer that repeats itself says what it has said before: the process stands where that has brought it."""
+    machine, by, trigger = incoming.protocol.machine, process.role.other, incoming.trigger
+    return (
+        node.peers.of(incoming.sender).repeats
+        and trigger in _AGAIN
+        and not machine.allows(process.state, trigger, by)
+        and (process.state.value == "TERMINATED") == (trigger.value == "termination")
+        and machine.follows(process.state, trigger, by)
+    )
+
+
+def _newest_address(tx: Tx, incoming: Incoming, process: Any, now: datetime) -> Any:
+    """A start that is said again may carry another token: the newest one counts."""
+    message = incoming.message
+    if not isinstance(message, moved.TransferStartMessage) or not _gives_address(process, message):
+        return process
+    process = replace(process, data_address=_address(message.data_address))
+    transfers.save(tx, process, now)
+    return process
+
+
+def _gives_address(transfer: Transfer, message: moved.TransferStartMessage) -> bool:
+    """Whether this start says where a consumer may pull; at a push the address that we gave counts."""
+    pulls = transfer.role is Role.CONSUMER and transfer.format != moved.PUSH
+    return pulls and message.data_address is not None
+
+
 def _moved(tx: Tx, node: Node, incoming: Incoming, process: Any, now: datetime, **changes: Any) -> Any:
     """Move the process by the counterparty's message, and let follow what follows by itself."""
     protocol, by = incoming.protocol, process.role.other
@@ -213,9 +251,12 @@ def _text(reasons: tuple[Any, ...]) -> str:
 def _open_request(tx: Tx, node: Node, incoming: Incoming, now: datetime) -> Negotiation:
     message = cast("said.ContractRequestMessage", incoming.message)
     address = node.guard.callback(incoming.sender, str(message.callback_address))
-    if negotiations.by_peer(tx, incoming.sender, message.consumer_pid) is not None:
-        raise BrokenRuleError("pid-reused", pid=message.consumer_pid)
     offer = message.offer
+    existing = negotiations.by_peer(tx, incoming.sender, message.consumer_pid)
+    if existing is not None:
+        if node.peers.of(incoming.sender).repeats and existing.offer == offer:
+            return existing
+        raise BrokenRuleError("pid-reused", pid=message.consumer_pid)
     negotiation_rules.parties(offer, provider=node.participant, consumer=incoming.sender)
     ours = catalog.offer(tx, str(offer["@id"]))
     if ours is None or ours.dataset != offer["target"] or not ours.shown_to(incoming.sender):
@@ -286,7 +327,7 @@ def _accepted(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, 
 
 def _agreement(tx: Tx, node: Node, incoming: Incoming, negotiation: Negotiation, now: datetime) -> Negotiation:
     document = cast("said.ContractAgreementMessage", incoming.message).agreement
-    if negotiation.state in (State.AGREED, State.VERIFIED) and node.peers.of(incoming.sender).agrees_twice:
+    if negotiation.state in (State.AGREED, State.VERIFIED) and node.peers.of(incoming.sender).repeats:
         negotiation_rules.agreement_holds(negotiation, document, provider=incoming.sender, consumer=node.participant)
         agreed.take_another(tx, node, negotiation, document, now)
         return negotiation
@@ -362,10 +403,12 @@ def _start(tx: Tx, node: Node, incoming: Incoming, transfer: Transfer, now: date
     transfer_rules.resumable_by(transfer, by)
     transfer_rules.has_address(transfer, by, message.data_address)
     if by is Role.CONSUMER and node.peers.of(incoming.sender).restarts:
-        return automate.begin(tx, node, transfer, now)
+        pending = outbox.first_of_process(tx, transfer.pid)
+        begun = pending is not None and pending.trigger == TransferTrigger.START.value
+        return transfer if begun else automate.begin(tx, node, transfer, now)
     # A push begins anew when it goes on; its start may repeat the address that we gave (EDC 0.17 does): ours counts.
     changes: dict[str, Any] = {"suspended_by": "", "reason": "", "started": stamp(now), "delivered": ""}
-    if message.data_address is not None and by is Role.PROVIDER and transfer.format != moved.PUSH:
+    if _gives_address(transfer, message):
         changes["data_address"] = _address(message.data_address)
     started: Transfer = _moved(tx, node, incoming, transfer, now, **changes)
     return started

@@ -1,7 +1,7 @@
 """A peer that behaves like an Eclipse EDC 0.15.1 on the wire, without Java: its statuses, bodies, races and refusals.
 
 It stores a new state after it has read the answer to its own message; what comes before that is refused with 409 and counted
-in `early`. `busy` names the messages after which it takes so long that our next one always comes too early. It compares agreements by meaning, keeps its user's `profile` to itself, opens a negotiation for each
+in `early`, and makes it say its own message once more, under another id. `twice` names messages that it says twice in any case, `busy` those after which it takes so long that our next one always comes too early. It compares agreements by meaning, keeps its user's `profile` to itself, opens a negotiation for each
 contract request, and agrees at once. What it does follows `edc-peer.md` sections 3 to 9; it checks nothing else.
 """
 
@@ -39,7 +39,7 @@ class EdcDouble:
 
     def __init__(self, participant: str, port: int) -> None:
         self.participant, self.dsp = participant, f"http://127.0.0.1:{port}/dsp/2025-1"
-        self.busy, self.lost = set[str](), set[str]()
+        self.busy, self.twice, self.lost = set[str](), set[str](), set[str]()
         self.trouble: list[int] = []
         self.again_s = 0.01
         self.keeps_last = False
@@ -124,26 +124,36 @@ class EdcDouble:
 
     async def _open(self, process: Process, body: dict[str, Any]) -> None:
         said, early = {"consumerPid": process.pid, "callbackAddress": self.dsp, **body}, process.early
-        status, answer = await self._post(process, "request", said)
-        if status >= 400:
-            await self._move(process, "TERMINATED", json.dumps(answer))
-            return
-        assert {"@context", "@type", "providerPid"} <= set(answer), answer
-        await self._stored(process, "request", early)
+        for _ in range(2):
+            status, answer = await self._post(process, "request", said)
+            if status >= 400:
+                await self._move(process, "TERMINATED", json.dumps(answer))
+                return
+            assert {"@context", "@type", "providerPid"} <= set(answer), answer
+            await self._stored(process, "request", early)
+            if process.early == early and "request" not in self.twice:
+                break
+            await asyncio.sleep(self.again_s)
         process.peer_pid = answer["providerPid"]
         await self._move(process, "REQUESTED")
 
-    async def _say(self, process: Process, path: str, type_: str, state: str, **members: Any) -> None:
-        """Send one message; its own state follows the answer, and a refusal ends the process."""
+    async def _say(
+        self, process: Process, path: str, type_: str, state: str, *, times: int = 2, **members: Any
+    ) -> None:
+        """Send one message, again if ours came too early after it; its own state follows, and a refusal ends the process."""
         pids = (process.pid, process.peer_pid)
         consumer, provider = pids if process.side == "consumer" else pids[::-1]
         said = {"@type": type_, "consumerPid": consumer, "providerPid": provider, **members}
         early = process.early
-        status, answer = await self._post(process, f"{process.peer_pid}/{path}", said)
-        if status >= 400:
-            await self._move(process, "TERMINATED", json.dumps(answer))
-            return
-        await self._stored(process, path, early)
+        for _ in range(times):
+            status, answer = await self._post(process, f"{process.peer_pid}/{path}", said)
+            if status >= 400:
+                await self._move(process, "TERMINATED", json.dumps(answer))
+                return
+            await self._stored(process, path, early)
+            if process.early == early and path not in self.twice:
+                break
+            await asyncio.sleep(self.again_s)
         if process.state not in OVER:  # else the other side has ended it meanwhile
             await self._move(process, state)
 
@@ -163,7 +173,7 @@ class EdcDouble:
             parties = {"assigner": self.participant, "assignee": process.peer}
             process.agreements.append(made["@id"])
             said = {"agreement": {**agreement, **made, **parties}}
-            await self._say(process, "agreement", "ContractAgreementMessage", "AGREED", **said)
+            await self._say(process, "agreement", "ContractAgreementMessage", "AGREED", times=1, **said)
             if process.early == early or len(process.agreements) > 1:
                 break
             process.state = "AGREEING"

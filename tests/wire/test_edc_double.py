@@ -1,5 +1,7 @@
 """Contracts with a peer that behaves like an EDC: every one ends well, and what came too early is said again."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,29 @@ async def test_what_came_too_early_for_a_busy_edc_is_tried_again_and_taken(tmp_p
         await publish(daemon)
         await agreed_by_them(daemon, edc)
         assert {"agreement", "events"} <= set(edc.early)
+
+
+@pytest.mark.parametrize("path", ["request", "agreement/verification"])
+async def test_what_an_edc_says_twice_under_two_ids_counts_once(tmp_path, path):
+    """EDC repeats its message when ours came too early: a refusal of the repeat would end the negotiation there."""
+    async with beside(tmp_path) as (daemon, edc):
+        edc.twice = {path}
+        await publish(daemon)
+        theirs, found = await agreed_by_them(daemon, edc)
+        assert [row.pid for row in await daemon.node.db.read(negotiations.page)] == [found.pid]
+        assert theirs.peer_pid == found.pid
+        assert await records(daemon, "message.refused") == []
+
+
+async def test_what_others_say_twice_under_two_ids_is_refused(tmp_path):
+    async with beside(tmp_path) as (daemon, edc):
+        daemon.node.peers = Peers({"acme": "edc"}, {"edc": replace(PEERS["edc"], repeats=False)})
+        edc.twice = {"agreement/verification"}
+        await publish(daemon)
+        theirs = await edc.negotiate("weft", daemon.node.base, DATASET, free_offer())
+        await edc.until(theirs, "TERMINATED")
+        (refused,) = await records(daemon, "message.refused")
+        assert refused["reason"] == "illegal-transition"
 
 
 async def test_an_edc_shows_itself_by_its_context(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from connector.exchange import command
 from connector.store import delivery as deliveries
 from connector.store import transfer as transfers
+from tests.deliveries import records
 from tests.pair import until
 from tests.wire.edc_journeys import agreed_by_us, beside, in_state, pulled_by_them
 
@@ -40,6 +41,31 @@ async def test_an_edc_that_resumes_slowly_gets_our_start_all_the_same(tmp_path):
         await edc.resume(process)
         await edc.until(process, "STARTED")
         assert len(process.starts) == 2
+
+
+async def test_an_edc_that_says_all_of_it_twice_pauses_goes_on_and_ends(tmp_path):
+    async with beside(tmp_path) as (daemon, edc):
+        edc.twice = {"request", "suspension", "start", "termination"}
+        process, ours = await pulled_by_them(daemon, edc, tmp_path)
+        await edc.suspend(process)
+        await edc.resume(process)
+        await edc.until(process, "STARTED")
+        await in_state(daemon, lambda tx: transfers.get(tx, ours.pid), "STARTED")
+        await edc.end(process, reason=["enough"])
+        await in_state(daemon, lambda tx: transfers.get(tx, ours.pid), "TERMINATED")
+        assert len(process.starts) == 2
+        assert await records(daemon, "message.refused") == []
+
+
+async def test_an_edc_that_says_all_of_its_push_twice_ends_well(tmp_path):
+    async with beside(tmp_path) as (daemon, edc):
+        edc.twice = {"start", "completion"}
+        found = await agreed_by_us(daemon, edc)
+        mine = await command.start(daemon.node, agreement=found.agreement, push=True)
+        await in_state(daemon, lambda tx: transfers.get(tx, mine), "COMPLETED")
+        theirs = next(each for each in edc.processes.values() if each.kind == "transfers")
+        await edc.until(theirs, "COMPLETED")
+        assert await records(daemon, "message.refused") == []
 
 
 @pytest.mark.parametrize("who", ["edc", "weft"])
