@@ -108,7 +108,10 @@ async def weft(root: Path, effort: Effort) -> Column:
     """The two daemons, production settings, every commit synced."""
     column = Column("Weft")
     (root / "pair").mkdir(parents=True)
-    async with daemons(root / "pair", datasets(1)) as (provider, consumer), driven(provider, consumer) as course:
+    async with (
+        daemons(root / "pair", datasets(1)) as (provider, consumer),
+        driven(provider, consumer, seen=True) as course,
+    ):
         await asyncio.sleep(REST_S)
         column.figures["memory idle, MB"] = max(side.child.resident_mb for side in (provider, consumer))
         await course.many(effort.warm_up, 8)

@@ -23,6 +23,7 @@ from benchmarks.pair import PROVIDER, Side, daemons, floors, settled
 from benchmarks.report import Row
 from benchmarks.sizes import Sizes
 from benchmarks.stock import dataset_id, datasets, offer_id
+from connector.client.models import Offer
 
 SIDES = 2
 # One commit opens a negotiation; each of its four messages has one where it arrives and one where it is acknowledged.
@@ -42,15 +43,16 @@ class _End:
 class Course:
     """Runs negotiations; `begin` starts one and returns what its ends are called by."""
 
-    def __init__(self, begin: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, begin: Callable[[], Awaitable[str]], *, sides: int = SIDES) -> None:
         self._begin = begin
+        self._sides = sides
         self._ends: defaultdict[str, _End] = defaultdict(_End)
 
     def hear(self, identifier: str) -> None:
         """One side has ended."""
         end = self._ends[identifier]
         end.sides += 1
-        if end.sides == SIDES:
+        if end.sides == self._sides:
             end.both.set()
 
     async def one(self) -> float:
@@ -146,19 +148,32 @@ def _rows(weft: _Measured, floor: _Measured, commits: float, sizes: Sizes) -> li
 
 
 @asynccontextmanager
-async def driven(provider: Side, consumer: Side) -> AsyncIterator[Course]:
-    """Negotiations between two daemons, begun on the consumer's management side, heard to end on both."""
-    asked = {"provider": PROVIDER, "dataset": dataset_id(0), "offer": offer_id(0)}
+async def driven(provider: Side, consumer: Side, *, seen: bool = False) -> AsyncIterator[Course]:
+    """Negotiations between two daemons, begun on the consumer's management side, heard to end on both.
+
+    With `seen` the caller hands over the offer as the catalog has shown it, as callers of other connectors do, and a
+    negotiation ends where it ends for the consumer.
+    """
+    asked: dict[str, Any] = {"provider": PROVIDER, "dataset": dataset_id(0), "offer": offer_id(0)}
+    if seen:
+        asked["seen"] = dict((await _shown(consumer)).policy)
     async with consumer.http() as ask, provider.http() as other:
 
         async def begin() -> str:
             async with ask.post("/v1/negotiations", json=asked) as answer:
                 return str(orjson.loads(await answer.read())["id"])
 
-        course = Course(begin)
-        heard = [_events(ask, "pid", course.hear), _events(other, "peerPid", course.hear)]
+        course = Course(begin, sides=1 if seen else SIDES)
+        heard = [_events(ask, "pid", course.hear)]
+        heard += [] if seen else [_events(other, "peerPid", course.hear)]
         async with _running(*heard):
             yield course
+
+
+async def _shown(consumer: Side) -> Offer:
+    """The provider's offer, as its catalog shows it now."""
+    (offer,) = await consumer.client.offers(dataset_id(0), provider=PROVIDER)
+    return offer
 
 
 async def _events(http: aiohttp.ClientSession, name: str, hear: Callable[[str], None]) -> None:

@@ -36,7 +36,7 @@ class Clock:
 
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds, of fixed width so that texts sort by time: `2026-11-10T01:00:00.123456Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def moment(text: str) -> datetime:

@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     retry_first_s: Seconds = Field(default=1, description="pause after the first failed attempt; doubles each time")
     retry_limit_s: Seconds = Field(default=300, description="longest pause between two attempts")
     give_up_s: Seconds = Field(default=86400, description="when an unanswered message is given up")
-    concurrency_per_destination: int = Field(default=16, ge=1, le=64, description="attempts in flight to one member")
+    concurrency_per_destination: int = Field(default=32, ge=1, le=64, description="attempts in flight to one member")
     outgoing_networks: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
         default=(),
         description="networks that names in the member list may lead to beside public ones, such as 10.0.0.0/8",

@@ -37,6 +37,14 @@ def canonical(value: JsonValue) -> bytes:
         raise CanonicalError("", str(error)) from error
 
 
+def dump(value: object) -> bytes:
+    """JSON without blanks, members in the order given: how documents are kept and sent."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits in a counterparty's words
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def digest(data: bytes) -> str:
     """`sha-256:` and 64 lower-case hex digits of the SHA-256 of the bytes."""
     return "sha-256:" + hashlib.sha256(data).hexdigest()
@@ -81,7 +89,8 @@ def _check(value: object, path: str, depth: int) -> None:
         for name, member in value.items():
             if not isinstance(name, str) or not name.isascii():
                 raise CanonicalError(path, f"member name {name!r} is not ASCII")
-            _check(member, f"{path}.{name}" if path else name, depth + 1)
+            if type(member) is not str:
+                _check(member, f"{path}.{name}" if path else name, depth + 1)
     elif isinstance(value, list | tuple):
         for index, element in enumerate(value):
             _check(element, f"{path}[{index}]", depth + 1)
@@ -111,8 +120,7 @@ def _finite(text: str) -> float:
 
 
 def _shallow(value: object, levels: int) -> bool:
-    if isinstance(value, dict):
-        return levels > 0 and all(_shallow(member, levels - 1) for member in value.values())
-    if isinstance(value, list):
-        return levels > 0 and all(_shallow(element, levels - 1) for element in value)
-    return True
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(each, levels - 1) for each in inner if isinstance(each, dict | list))

@@ -189,15 +189,22 @@ class Client(Settling, Controlling, Looking):
         provider: str | None = None,
         dataset: str | None = None,
         terms: Mapping[str, Any] | None = None,
+        seen: bool = False,
         idempotency_key: str | None = None,
     ) -> Negotiation:
-        """As consumer: request an offer as it is, or other `terms` under its id. Returns once that is durable."""
+        """As consumer: request an offer as it is, or other `terms` under its id. Returns once that is durable.
+
+        The provider is asked for its offer first, unless this `Offer` is `seen`: as its catalog has shown it just now.
+        """
         found = offer if isinstance(offer, Offer) else None
+        if seen and found is None:
+            raise ValueError("only an Offer has been seen: its id alone says nothing of its terms")
         body = {
             "provider": found.provider if found else provider,
             "dataset": found.dataset if found else dataset,
             "offer": found.id if found else offer,
             "document": dict(terms) if terms is not None else None,
+            "seen": dict(found.policy) if seen and found else None,
         }
         raw = await self.session.send("POST", "/v1/negotiations", body, idempotency_key=idempotency_key)
         return Negotiation.of(self, raw)

@@ -157,7 +157,7 @@ class _Fetch:
     async def _negotiation(self, offer: Offer, *, join: bool) -> Negotiation:
         """Two fetches of the same terms share one negotiation: both derive the same key from the newest one before."""
         if not join:
-            return await self._client.negotiate(offer)
+            return await self._client.negotiate(offer, seen=True)
         earlier = await self._client.negotiations(
             role="consumer", counterparty=offer.provider, dataset=offer.dataset
         ).page(LOOK_BACK)
@@ -167,7 +167,7 @@ class _Fetch:
                 return each
         newest = earlier.items[0].id if earlier.items else ""
         key = digest_of({"provider": offer.provider, "dataset": offer.dataset, "terms": offer.digest, "after": newest})
-        return await self._client.negotiate(offer, idempotency_key=f"fetch:{key}")
+        return await self._client.negotiate(offer, seen=True, idempotency_key=f"fetch:{key}")
 
     async def _answer(self, negotiation: Negotiation) -> None:
         """The provider put other terms on the table: they are accepted if they were consented to; nothing else is said."""

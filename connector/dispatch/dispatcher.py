@@ -187,7 +187,7 @@ class Dispatcher:
         if judged is Verdict.ACKNOWLEDGED and (strange := verdict.strange(message, answer.body)):
             await self._postpone(message, f"HTTP {answer.status}, {strange}", answer)
         elif judged is Verdict.ACKNOWLEDGED:
-            await node.db.transact(lambda tx: verdict.acknowledged(tx, node, message, answer.body))
+            await node.db.transact(lambda tx: verdict.acknowledged(tx, node, message, answer.body, answer.headers))
         elif judged is Verdict.AGAIN:
             await self._postpone(message, verdict.trouble(answer.status, answer.body), answer)
         else:

@@ -4,6 +4,7 @@ The dispatcher moves bytes and waits; what it decides stands here, without netwo
 sides runs the very same rules. Every function of a `tx` runs inside one transaction.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from connector.dispatch.schedule import pause_s
 from connector.exchange import settle
 from connector.exchange.extensions import EXTENSIONS
 from connector.exchange.node import Node
-from connector.exchange.process import PROTOCOLS, object_in
-from connector.store import outbox
+from connector.exchange.process import PROTOCOLS, TAKEN, object_in
+from connector.store import inbox, outbox
 from connector.store.database import Tx
 from connector.store.outbox import Outgoing
 
@@ -29,6 +30,9 @@ AGAIN = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
 # What ends a process, and what is said beside the protocol (seals, statements), is said for as long as anybody may still ask
 # about it: replies are kept as long.
 END_S = 30 * 86400
+# What can be said more than once in a process: an older one that comes late would mean something else.
+IN_TURNS = frozenset({"request", "offer", "start", "suspension"})
+_MICROS = re.compile(r"[0-9]{1,17}")
 # A clock that jumps (a machine that slept) must not end at its first failure what has hardly been tried.
 ATTEMPTS_LEAST = 8
 # What is owed and taken by nobody is said again after this part of its age: some fifty times in all.
@@ -112,8 +116,17 @@ def strange(message: Outgoing, body: bytes) -> str:
     return ""
 
 
-def acknowledged(tx: Tx, node: Node, message: Outgoing, body: bytes) -> None:
+def taken_us(headers: Mapping[str, str]) -> int:
+    """When an answer says that the message was taken, by the other side's clock; 0 where it does not say."""
+    said = headers.get(TAKEN.lower(), "")
+    return int(said) if _MICROS.fullmatch(said) else 0
+
+
+def acknowledged(tx: Tx, node: Node, message: Outgoing, body: bytes, headers: Mapping[str, str]) -> None:
     """Settle a message whose answer is an acknowledgement; only of a first one does the content matter."""
+    taken = taken_us(headers) if message.trigger in IN_TURNS else 0
+    if taken:
+        inbox.answered(tx, message.destination, message.process, taken, node.clock.now())
     answer = object_in(body) if not message.expects else {}
     node.peers.note(tx, message.destination, answer.get("@context"))
     settle.acknowledged(tx, node, message.message, answer, node.clock.now())

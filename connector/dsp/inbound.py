@@ -18,7 +18,7 @@ from connector.dsp.encoding import decoded
 from connector.dsp.limits import BUSY, SLOW, VISIT, retry_after
 from connector.errors import TABLE, AuthenticationError, RefusedError, StoreError, WeftError, is_outage
 from connector.exchange.node import Node
-from connector.exchange.process import Protocol, to_bytes
+from connector.exchange.process import TAKEN, Protocol, to_bytes
 from connector.exchange.receive import Incoming, Reply, receive, refusal
 from connector.identity.tokens import CLOCK_CODES, Speaker
 from contracts.errors import InvalidMessageError
@@ -97,6 +97,8 @@ class Inbound:
             if isinstance(error, AuthenticationError):
                 await self.node.door.refused(error, request.path, request.remote)
             reply, headers = await self._unread(route, sender, pid, error)
+        if reply.taken_us:
+            headers = {TAKEN: str(reply.taken_us)}
         self.node.counters.received(route.protocol.name, trigger, reply.status)
         _log.info(
             "message.received",

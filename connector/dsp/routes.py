@@ -158,16 +158,17 @@ def _put_seal(inbound: Inbound) -> Any:
         if not isinstance(document, dict) or not is_digest(digest):
             raise RefusedError("seal-invalid", problem="not a signed document over an agreement digest")
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> bytes | None:
             if not inbox.use_token(tx, speaker.participant, speaker.jti, speaker.expires):
                 raise RefusedError("unauthorized")
             try:
                 seals.accept_theirs(tx, node, speaker.participant, digest, document, node.clock.now())
             except ContractError as error:
                 raise RefusedError("seal-invalid", problem=str(error)) from error
+            return seals.exchanged(tx, node, digest)
 
-        await node.db.transact(work)
-        return web.Response(status=204)
+        ours = await node.db.transact(work)
+        return web.Response(status=204) if ours is None else web.Response(body=ours, content_type=JSON)
 
     return answering(inbound, handler, _catalog_error)
 

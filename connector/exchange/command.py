@@ -51,18 +51,21 @@ async def request(
     dataset: str,
     offer: str = "",
     document: Mapping[str, Any] | None = None,
+    seen: Mapping[str, Any] | None = None,
     idempotency: str = "",
 ) -> str:
     """Ask for a contract about a dataset; returns our pid.
 
     `offer` is the @id of an offer of that dataset (its only one may be left out); `document` asks for other terms under that
-    offer. Terms and transforms are fetched and their digests checked first. Raises RefusedError, UnreachableError.
+    offer. The provider is asked for its offer first, unless the caller has `seen` it: then it judges the request alone. Terms and
+    transforms are fetched and their digests checked first. Raises RefusedError, UnreachableError.
     """
     if idempotency:
         existing = await node.db.read(lambda tx: negotiations.by_idempotency(tx, idempotency))
         if existing is not None:
             return existing.pid
-    offered = await _offer_of(node, provider, dataset, offer or (str(document["@id"]) if document else ""))
+    wanted = offer or (str(document["@id"]) if document else "")
+    offered = dict(seen) if seen is not None else await _offer_of(node, provider, dataset, wanted)
     asked = {**(document or offered), "@type": "Offer", "@id": offered["@id"], "target": dataset, "assigner": provider}
     _check_offer(asked)
     await documents.fetch(node, provider, asked, dataset=dataset, provider=provider)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from connector.exchange import bilateral, bundles, metering, pool, settlement
+from connector.exchange import bilateral, bundles, metering, pool, seals, settlement
 from connector.exchange.node import Node
 from connector.store.database import Tx
 from connector.store.outbox import Outgoing
@@ -39,7 +39,7 @@ class Extension:
 
 
 EXTENSIONS: dict[str, Extension] = {
-    "seal": Extension(),
+    "seal": Extension(seals.answered),
     bundles.KIND: Extension(refused=bundles.refused),
     bilateral.KIND: Extension(settlement.answered, settlement.refused),
     metering.KIND: Extension(metering.answered),

@@ -10,6 +10,7 @@ from connector.identity.data_tokens import make_data_token
 from connector.store import outbox
 from connector.store.agreement import Agreement
 from connector.store.database import Tx
+from contracts.machine import Role
 from contracts.negotiation import messages as said
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.table import Trigger
@@ -19,6 +20,8 @@ from contracts.transfer.table import Trigger as TransferTrigger
 
 # A termination may leave in any state that is not terminal.
 ANY = "*"
+SEAL = "seal:"
+SEAL_PAUSE_S = 2.0
 _SUFFIX = {
     Trigger.REQUEST: "request",
     Trigger.OFFER: "offers",
@@ -100,14 +103,17 @@ def end_negotiation(tx: Tx, node: Node, negotiation: Negotiation, code: str, rea
 
 
 def seal(tx: Tx, node: Node, agreed: Agreement, counterparty: str, address: str, body: bytes, now: datetime) -> None:
-    """Our seal goes to the counterparty beside the agreement, if it speaks this extension (the dispatcher asks)."""
+    """Our seal goes to the counterparty beside the agreement, if it speaks this extension (the dispatcher asks).
+
+    A consumer waits a moment: the answer to the provider's seal takes its own along.
+    """
     url = f"{address}/agreements/{agreed.digest}/seals"
     outbox.add(
         tx,
         outbox.Outgoing(
             message=node.new_id(),
             kind="seal",
-            process=f"seal:{agreed.digest}",
+            process=SEAL + agreed.digest,
             trigger="seal",
             destination=counterparty,
             method="PUT",
@@ -117,6 +123,7 @@ def seal(tx: Tx, node: Node, agreed: Agreement, counterparty: str, address: str,
             becomes="",
         ),
         now,
+        SEAL_PAUSE_S if agreed.role is Role.CONSUMER else 0,
     )
 
 

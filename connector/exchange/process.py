@@ -4,7 +4,6 @@
 written in the same transaction, so that every transition has exactly one record.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +25,11 @@ from contracts.negotiation.model import Negotiation
 from contracts.transfer import messages as transfer_messages
 from contracts.transfer import table as transfer_table
 from contracts.transfer.model import Transfer
+from policies.canonical import dump
 
+# The header of an answer that says when a message was taken, in microseconds since 1970: what the one who answers said before
+# that, and arrives later, is out of date.
+TAKEN = "Weft-Taken"
 P = TypeVar("P", Negotiation, Transfer)
 
 # What the audit log and the event stream call a state that has been reached.
@@ -89,7 +92,7 @@ PROTOCOLS: dict[str, Protocol[Any]] = {"negotiation": NEGOTIATION, "transfer": T
 
 def to_bytes(document: object) -> bytes:
     """A document as it goes over the wire."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return dump(document)
 
 
 def object_in(body: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from connector.clock import stamp
+from connector.clock import micros, stamp
 from connector.errors import AuthenticationError, RefusedError
 from connector.exchange import agreed, automate, settle
 from connector.exchange.node import Node
@@ -67,10 +67,11 @@ _AGAIN: frozenset[StrEnum] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status and body of the answer."""
+    """Status and body of the answer, and when the message was taken (microseconds since 1970; 0 = refused)."""
 
     status: int
     body: bytes
+    taken_us: int = 0
 
 
 def receive(tx: Tx, node: Node, incoming: Incoming) -> Reply:
@@ -95,7 +96,7 @@ def receive(tx: Tx, node: Node, incoming: Incoming) -> Reply:
         return _refuse(tx, node, incoming, error)
     body = to_bytes(incoming.protocol.acknowledgement(process))
     inbox.record(tx, incoming.sender, message, thread, status, body, now, speaker.issued)
-    return Reply(status, body)
+    return Reply(status, body, micros(now))
 
 
 def _in_order(tx: Tx, incoming: Incoming, thread: str) -> None:

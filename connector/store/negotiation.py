@@ -10,6 +10,7 @@ from connector.store.database import Row, Tx
 from contracts.machine import Role
 from contracts.negotiation.model import Negotiation
 from contracts.negotiation.table import State
+from policies.canonical import dump
 
 
 def _negotiation(row: Row) -> Negotiation:
@@ -77,7 +78,7 @@ def save(tx: Tx, negotiation: Negotiation, now: datetime) -> None:
 
 
 def _text(offer: Mapping[str, Any]) -> str:
-    return json.dumps(offer, ensure_ascii=False, separators=(",", ":"))
+    return dump(offer).decode()
 
 
 def _changing(negotiation: Negotiation, now: datetime) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contracts.machine import Role
 from contracts.transfer.messages import PUSH
 from contracts.transfer.model import Transfer
 from contracts.transfer.table import State
+from policies.canonical import dump
 
 # Woken when a push of ours changes: there may be bytes to send.
 PUSHES = "pushes"
@@ -100,7 +101,7 @@ def _changing(transfer: Transfer, now: datetime) -> dict[str, str]:
         "peer_pid": transfer.peer_pid,
         "state": transfer.state.value if transfer.state else "",
         "suspended_by": transfer.suspended_by,
-        "data_address": json.dumps(address, separators=(",", ":")) if address else "",
+        "data_address": dump(address).decode() if address else "",
         "code": transfer.code,
         "reason": transfer.reason,
         "started": transfer.started,

@@ -108,7 +108,10 @@ async def test_an_agreement_that_is_over_is_not_verified_by_the_consumer(pair, n
     ours = await reaches(zhengshu, pid, State.REQUESTED)
     zhengshu.clock.offset += passed
     async with Speaker(steel, zhengshu) as speaker:
-        status, answer = await speaker.send(f"/negotiations/{pid}/agreement", agreement(ours, offer))
+        token = speaker.token(
+            now=zhengshu.clock.now()
+        )  # the provider's clock is right, too: only its daemon stands at the first hour
+        status, answer = await speaker.send(f"/negotiations/{pid}/agreement", agreement(ours, offer), token=token)
     assert (status, answer["code"]) == (400, "terms-never-fulfilled")
     assert "2026-11-10T02:00" in answer["reason"][0]
     await reaches(zhengshu, pid, State.REQUESTED)

@@ -193,3 +193,10 @@ def test_importing_the_client_imports_no_server_code_and_no_network():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_an_id_alone_was_not_seen():
+    """Only an offer with its terms can be handed over in place of asking the provider."""
+    async with Client("http://127.0.0.1:9", key="x") as client:
+        with pytest.raises(ValueError, match="seen"):
+            await client.negotiate("urn:x", provider="did:web:b", dataset="d", seen=True)

@@ -1,6 +1,7 @@
 """Two daemons on loopback negotiate: every path through the table, both roles, and what is refused."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +12,7 @@ from connector.store import negotiation as negotiations
 from contracts.errors import IllegalTransitionError
 from contracts.machine import Role
 from contracts.negotiation.table import State
+from tests.faulty import Fault
 from tests.offers import DATASET, OFFER, constrained, free_offer, publish
 from tests.pair import community, did, types, until
 
@@ -218,3 +220,82 @@ async def test_another_datasets_offer_does_not_speak_for_this_one(pair):
     assert waiting.agreement == ""
     await command.terminate(steel.node, pid, reason="no")
     await reaches(zhengshu, other.pid, State.TERMINATED)
+
+
+@pytest.fixture
+async def watched(tmp_path):
+    """A pair, and every request that either of the two sends; `steps` says what becomes of one."""
+    sent, steps = [], []
+
+    def script(method, url):
+        sent.append((method, url))
+        return next((fault for fits, fault in steps if fits(method, url)), Fault.NONE)
+
+    async with community(tmp_path, "p-steel", "s-zhengshu", script=script) as daemons:
+        yield *daemons, sent, steps
+
+
+def about_seals(sent):
+    return [url for method, url in sent if method == "PUT" and url.endswith("/seals")]
+
+
+async def both_sealed(daemons, digest):
+    for daemon in daemons:
+        await until(daemon, "audit", lambda tx: len(agreements.seals(tx, digest)) == 2)
+
+
+async def test_two_seals_take_one_request(watched):
+    """The answer to the provider's seal carries the consumer's, which then does not leave by itself."""
+    steel, zhengshu, sent, _ = watched
+    await publish(steel)
+    ours = await finalized(steel, zhengshu)
+    await both_sealed((steel, zhengshu), ours.agreement)
+    assert [urlsplit(url).port for url in about_seals(sent)] == [zhengshu.protocol_port]
+    for daemon in (steel, zhengshu):
+        assert (await daemon.node.db.read(lambda tx: tx.one("outbox.depth")))["n"] == 0
+
+
+async def test_a_lost_answer_to_a_seal_costs_no_seal(watched):
+    steel, zhengshu, sent, steps = watched
+    lost = iter([Fault.LOSE_ANSWER])
+    steps.append((lambda method, _url: method == "PUT" and next(lost, None) is not None, Fault.LOSE_ANSWER))
+    await publish(steel)
+    ours = await finalized(steel, zhengshu)
+    await both_sealed((steel, zhengshu), ours.agreement)
+    assert len(about_seals(sent)) == 2
+
+
+async def test_a_consumer_whose_provider_sends_no_seal_sends_its_own(watched):
+    steel, zhengshu, _, steps = watched
+    steps.append((lambda method, url: method == "PUT" and f":{zhengshu.protocol_port}/" in url, Fault.LOSE_REQUEST))
+    await publish(steel)
+    ours = await finalized(steel, zhengshu)
+    await both_sealed((steel, zhengshu), ours.agreement)
+
+
+async def test_an_offer_that_was_seen_is_not_asked_for_again(watched):
+    steel, zhengshu, sent, _ = watched
+    await publish(steel)
+    offer = {**free_offer(), "@id": OFFER}
+    pid = await command.request(zhengshu.node, provider=STEEL, dataset=DATASET, seen=offer)
+    await reaches(zhengshu, pid, State.FINALIZED)
+    assert [url for method, url in sent if method == "GET" and "/datasets/" in url] == []
+
+
+async def test_an_offer_that_was_seen_too_long_ago_is_refused_by_its_provider(watched):
+    steel, zhengshu, _, _ = watched
+    await publish(steel)
+    offer = {**free_offer(), "@id": "urn:uuid:of-last-year"}
+    pid = await command.request(zhengshu.node, provider=STEEL, dataset=DATASET, seen=offer)
+    ended = await reaches(zhengshu, pid, State.TERMINATED)
+    assert "urn:uuid:of-last-year" in ended.reason
+
+
+async def test_terms_of_ones_own_are_asked_for_under_an_offer_that_was_seen(watched):
+    steel, zhengshu, _, _ = watched
+    await publish(steel, decision="person")
+    offer = {**free_offer(), "@id": OFFER}
+    asked = constrained(leftOperand="odrl:purpose", operator="eq", rightOperand="quality")
+    pid = await command.request(zhengshu.node, provider=STEEL, dataset=DATASET, seen=offer, document=asked)
+    ours = await reaches(zhengshu, pid, State.REQUESTED)
+    assert (ours.offer["permission"], ours.answers["permission"]) == (asked["permission"], offer["permission"])

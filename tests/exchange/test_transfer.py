@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from connector.dispatch import verdict
 from connector.errors import WeftError
 from connector.exchange import command
+from connector.exchange.process import TAKEN
 from connector.store import negotiation as negotiations
 from connector.store import transfer as transfers
 from contracts.errors import IllegalTransitionError
@@ -100,6 +102,34 @@ async def test_who_pauses_resumes(agreed, side):
         fresh = (await reaches(zhengshu, ours.pid, State.STARTED)).data_address
         assert fresh["endpoint"] == ours.data_address["endpoint"]
         assert fresh != ours.data_address
+
+
+async def test_what_was_said_before_its_sender_answered_comes_too_late(agreed):
+    """A suspension of the provider on its way while the consumer paused and went on: taken, it would pause one side alone.
+
+    The provider has sent no message since; its answers say when it took the consumer's.
+    """
+    steel, zhengshu, agreement = agreed
+    ours, theirs = await started(steel, zhengshu, agreement)
+    left = steel.clock.now()
+    await command.suspend(zhengshu.node, ours.pid, reason="lunch")
+    await reaches(zhengshu, ours.pid, State.SUSPENDED)
+    await command.resume(zhengshu.node, ours.pid)
+    await reaches(zhengshu, ours.pid, State.STARTED)
+    pids = {"consumerPid": ours.pid, "providerPid": theirs.pid}
+    async with Speaker(steel, zhengshu) as speaker:
+        path = f"/transfers/{ours.pid}/suspension"
+        said = message("TransferSuspensionMessage", code="x", reason=["recall"], **pids)
+        status, answer = await speaker.send(path, said, token=speaker.token(now=left))
+        assert (status, answer["code"]) == (425, "message-overtaken")
+        assert (await speaker.send(path, said))[0] == 200
+    assert await reaches(zhengshu, ours.pid, State.SUSPENDED)
+
+
+@pytest.mark.parametrize("taken", ["", "x", "-1", "1.5", "9" * 99])
+async def test_an_answer_that_tells_no_time_is_an_answer(taken):
+    """Others say nothing there, or what they like: only a number counts."""
+    assert verdict.taken_us({TAKEN.lower(): taken} if taken else {}) == 0
 
 
 async def test_no_byte_may_move_from_the_command_on(agreed):

@@ -16,11 +16,10 @@ from tests.faults.proxy import CutError, Point
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-# Messages by where they go, in the order of a course. Each side hears the other's seal.
+# Messages by where they go, in the order of a course. The provider's seal is answered with the consumer's.
 TO_PROVIDER = (
     "request",
     "verification",
-    "seal",
     "transfer-request",
     "manifest",
     "chunks",

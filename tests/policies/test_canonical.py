@@ -7,7 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.canonical import MAX_SAFE_INTEGER, canonical, digest, digest_of, is_digest, parse_json
+from policies.canonical import MAX_SAFE_INTEGER, canonical, digest, digest_of, dump, is_digest, parse_json
 from policies.errors import CanonicalError, JsonError
 from tests.policies.scenario import SCENARIO, expected
 from tests.shared import shared
@@ -30,6 +30,13 @@ def test_equals_reference(value):
 def test_round_trip(value):
     """What was written canonically is read back as the same value."""
     assert value == parse_json(canonical(value))
+
+
+@given(st.recursive(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | VALUES, st.lists, max_leaves=8))
+def test_what_is_kept_is_read_back(value):
+    """A document of a counterparty is kept as it is, integers of any size too; in the order of its members."""
+    assert json.loads(dump({"名": value, "a": value})) == {"名": value, "a": value}
+    assert dump({"b": 1, "a": [2**80]}) == b'{"b":1,"a":[1208925819614629174706176]}'
 
 
 @pytest.mark.parametrize(

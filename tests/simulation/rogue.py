@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 from multidict import CIMultiDict
 
+from connector.exchange.process import TAKEN
 from contracts.machine import Role
 from contracts.negotiation.table import MACHINE as NEGOTIATION
 from contracts.negotiation.table import State
 from contracts.transfer.table import MACHINE as TRANSFER
 from tests.simulation.founding import AUTOMATIC, COUNTED, DIDS, PERSON, dataset_of, document_of, found
 from tests.simulation.side import Side
-from tests.simulation.world import Request, World
+from tests.simulation.world import Request, Served, World
 
 CONTEXT = ["https://w3id.org/dspace/2025/1/context.jsonld"]
 KINDS = (AUTOMATIC, PERSON, COUNTED)
@@ -62,23 +63,28 @@ class Rogue:
 
     # -- answering ---------------------------------------------------------------------------------------------------
 
-    def serve(self, request: Request, done: Callable[[tuple[int, bytes] | None], None]) -> None:
+    def serve(self, request: Request, done: Callable[[Served | None], None]) -> None:
         """Answer as the mood is; silence is no answer at all."""
+
+        def said(status: int, body: bytes) -> None:
+            taken = self.luck.choice(("", "", "", "x", "-1", "9" * 17, "9" * 99))
+            done((status, body, {TAKEN.lower(): taken} if taken else {}))
+
         kind = self.luck.choices(("yes", "no", "later", "silence", "nonsense"), MOODS[self.mood])[0]
         if "/catalog/datasets/" in request.path:
-            done((200, orjson.dumps(self._dataset(request.path.rpartition("/")[2]))))
+            said(200, orjson.dumps(self._dataset(request.path.rpartition("/")[2])))
         elif kind == "silence":
             return
         elif kind == "later":
-            done((self.luck.choice((401, 408, 425, 429, 500, 502, 503, 504)), b""))
+            said(self.luck.choice((401, 408, 425, 429, 500, 502, 503, 504)), b"")
         elif kind == "no":
-            done((self.luck.choice((400, 403, 404, 405, 409, 410, 422, 501)), self._refusal()))
+            said(self.luck.choice((400, 403, 404, 405, 409, 410, 422, 501)), self._refusal())
         elif kind == "nonsense":
-            done((self.luck.choice((200, 201, 204, 400, 418)), self.luck.choice(NONSENSE)))
+            said(self.luck.choice((200, 201, 204, 400, 418)), self.luck.choice(NONSENSE))
         elif request.method == "GET":
-            done((200, self._look(request)))
+            said(200, self._look(request))
         else:
-            done((200, self._acknowledgement(request)))
+            said(200, self._acknowledgement(request))
 
     def _dataset(self, name: str) -> dict[str, Any]:
         return {"@id": name, "hasPolicy": [document_of(self.name, name.partition("-")[2])]}

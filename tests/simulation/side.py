@@ -39,7 +39,7 @@ from contracts.evidence.manifest import Manifest
 from contracts.evidence.merkle import Frontier
 from contracts.evidence.record import origin_of
 from tests.simulation.founding import CONTENT, LEAF, ROWS, found, sign
-from tests.simulation.world import Request, SimulatedClock, SimulatedTransport, World
+from tests.simulation.world import Request, Served, SimulatedClock, SimulatedTransport, World
 
 LIFE: "contextvars.ContextVar[Life | None]" = contextvars.ContextVar("life", default=None)
 INBOX_S = 30 * 86400
@@ -311,7 +311,7 @@ class Side:
 
     # -- asked by the world ------------------------------------------------------------------------------------------
 
-    def serve(self, request: Request, done: Callable[[tuple[int, bytes] | None], None]) -> None:
+    def serve(self, request: Request, done: Callable[[Served | None], None]) -> None:
         """Give a request to the handler of its address; a life that ends meanwhile gives no answer."""
         life = self.life
         if life is None:
@@ -319,7 +319,7 @@ class Side:
             return
         matched = match(request.method, request.path)
         if matched is None:
-            done((404, b""))
+            done((404, b"", {}))
             return
         number, request = (
             matched[0],
@@ -332,10 +332,12 @@ class Side:
                 done(None)
             elif (error := task.exception()) is not None:
                 self.world.breaks(f"{self.name}: a handler failed: {error!r} at {request.method} {request.path}")
-                done((500, b""))
+                done((500, b"", {}))
             else:
                 answer = task.result()
-                done((answer.status, answer.body or b""))
+                done(
+                    (answer.status, answer.body or b"", {name.lower(): value for name, value in answer.headers.items()})
+                )
 
         task.add_done_callback(finished)
 

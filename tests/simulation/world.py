@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,6 +23,8 @@ from tests.clocks import START
 from tests.simulation.loop import Loop
 
 MICROSECOND = 1e-6
+# An answer: status, body, headers with names in lower case.
+Served: TypeAlias = tuple[int, bytes, Mapping[str, str]]
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Host(Protocol):
     name: str
     up: bool
 
-    def serve(self, request: Request, done: Callable[[tuple[int, bytes] | None], None]) -> None:
+    def serve(self, request: Request, done: Callable[[Served | None], None]) -> None:
         """Answer, now or later."""
 
 
@@ -150,7 +152,7 @@ class World:
 
     # -- the network -------------------------------------------------------------------------------------------------
 
-    def carry(self, sender: str, host: Host, request: Request, answer: "asyncio.Future[tuple[int, bytes]]") -> None:
+    def carry(self, sender: str, host: Host, request: Request, answer: "asyncio.Future[Served]") -> None:
         """Bring a request there and its answer back, as the weather lets it."""
         weather = self.weather
         if self.loop.now < self.cut_until or self.draw(weather.lose_request):
@@ -176,13 +178,13 @@ class World:
                 self._fail(answer, 0.001)
                 return
             if self.draw(self.weather.busy):
-                self._back(sender, host, request, answer, (503, b""))
+                self._back(sender, host, request, answer, (503, b"", {}))
                 return
             host.serve(request, lambda found: self._back(sender, host, request, answer, found))
 
         self.loop.call_later(delay, arrive)
 
-    def _back(self, sender: str, host: Host, request: Request, answer: Any, found: tuple[int, bytes] | None) -> None:
+    def _back(self, sender: str, host: Host, request: Request, answer: Any, found: Served | None) -> None:
         copy = "" if answer is not None else " (copy)"
         status = "died" if found is None else found[0]
         self.tell(
@@ -232,20 +234,20 @@ class SimulatedTransport:
         world, parts = self._world, urlsplit(url)
         host = world.hosts[parts.netloc]
         query = dict(item.partition("=")[::2] for item in parts.query.split("&") if item)
-        answer: asyncio.Future[tuple[int, bytes]] = world.loop.create_future()
+        answer: asyncio.Future[Served] = world.loop.create_future()
         world.carry(
             self._name, host, Request(method, parts.path, CIMultiDict(headers), body or b"", query=query), answer
         )
         try:
             async with asyncio.timeout(timeout_s):
-                status, content = await answer
+                status, content, said_beside = await answer
         except (TimeoutError, ConnectionError) as error:
             raise UnreachableError("unreachable", url=url, cause=str(error) or "no answer in time") from error
         if method == "POST" and 200 <= status < 300 and body and not self.dead:
             with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
                 said = orjson.loads(body)
                 world.acknowledged.append(Sent(self._name, host.name, said["@id"], said["@type"], body))
-        return Answer(status, {}, content)
+        return Answer(status, said_beside, content)
 
     def open(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError

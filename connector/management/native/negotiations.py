@@ -23,13 +23,17 @@ ROLES = ("consumer", "provider")
 
 
 class Opening(Body):
-    """As consumer: `provider`, `dataset`, an offer's id or other terms under it. As provider: `consumer`, `dataset`, `offer`."""
+    """As consumer: `provider`, `dataset`, an offer's id or other terms under it. As provider: `consumer`, `dataset`, `offer`.
+
+    `seen` is the provider's offer as its catalog has shown it: then it is not asked for again first.
+    """
 
     provider: str | None = Field(default=None, min_length=1, max_length=255)
     consumer: str | None = Field(default=None, min_length=1, max_length=255)
     dataset: str = Field(min_length=1, max_length=2048)
     offer: str = Field(default="", max_length=2048)
     document: dict[str, Any] | None = None
+    seen: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _one_side(self) -> "Opening":
@@ -37,6 +41,10 @@ class Opening(Body):
             raise ValueError("name either a provider or a consumer")
         if self.consumer is not None and not self.offer:
             raise ValueError("an offer to a consumer needs the offer's id")
+        if self.seen is not None:
+            named = self.seen.get("@id")
+            if self.consumer is not None or not isinstance(named, str) or self.offer not in ("", named):
+                raise ValueError("seen is the provider's offer that is asked for, with its @id")
         return self
 
 
@@ -91,6 +99,7 @@ class Negotiations:
                 dataset=opening.dataset,
                 offer=opening.offer,
                 document=opening.document,
+                seen=opening.seen,
                 idempotency=key,
             )
         return await self._shown(pid, 201)
