@@ -2,26 +2,29 @@
 
 import asyncio
 import contextlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import Any
 
 import orjson
+import structlog
 
 from connector.clock import moment
 from connector.dataplane.partfile import PartFile
 from connector.dataplane.receipts import OFF_MOST_S, record_final, record_usage
 from connector.dataplane.remote import Remote, RemoteRefusal
-from connector.errors import UnreachableError
+from connector.errors import UnreachableError, WeftError
 from connector.exchange.node import Node
 from connector.store import delivery as deliveries
 from connector.store.database import Tx
 from connector.store.delivery import Delivery, State
+from contracts.errors import ContractError
 from contracts.evidence.manifest import Manifest
 from contracts.evidence.merkle import Frontier
 from contracts.evidence.receipt import Receipt, build_receipt, parse_receipt
-from contracts.signing import sign_document
+from contracts.signing import sign_document, verify_document
 
+_log = structlog.get_logger("weft.data")
 # What the provider answers to a receipt that is behind one it has: its own last `seq` comes with it.
 OLD = "receipt-old"
 # What it answers to one whose time is too far from its clock.
@@ -106,16 +109,44 @@ class Acknowledger:
         """Whether the final receipt is so old that one signed now would have another chance with the provider's clock."""
         return floor(self._node.clock.now().timestamp()) - _final_receipt(delivery).ts >= OFF_MOST_S // 2
 
-    async def acknowledged(self, manifest: Manifest) -> Delivery:
-        """The provider has the final receipt: the delivery is received, and counted with the time of that very receipt."""
+    async def acknowledged(self, manifest: Manifest, held: object = None) -> Delivery:
+        """The provider has the final receipt: the delivery is received, and counted with the time of that very receipt.
+
+        `held` is the signed receipt that the provider named instead: an earlier one of ours, of which a late copy has come. It
+        takes the place of the one sent last; what we have not signed does not.
+        """
         node = self._node
 
         def work(tx: Tx) -> Delivery:
             current = _current(tx, self._id)
-            record_usage(tx, node, current, _final_receipt(current), manifest)
-            return deliveries.save(tx, current, node.clock.now(), state=State.RECEIVED)
+            counts, signed = self._earlier(held, _final_receipt(current), manifest), current.receipt
+            if counts is None:
+                counts = _final_receipt(current)
+            else:
+                signed = orjson.dumps(held)
+            record_usage(tx, node, current, counts, manifest)
+            return deliveries.save(tx, current, node.clock.now(), state=State.RECEIVED, receipt=signed)
 
         return await node.db.transact(work)
+
+    def _earlier(self, held: object, last: Receipt, manifest: Manifest) -> Receipt | None:
+        """The receipt of ours that a provider holds instead of the last one; None unless it says the same at another time."""
+        if not isinstance(held, dict):
+            return None
+        node = self._node
+        try:
+            ts = held["document"]["ts"]
+            signed_at = datetime.fromtimestamp(ts, UTC)
+            verify = node.members.current().verifier(node.participant, "evidence", signed_at)
+            receipt = parse_receipt(verify_document(held, verify=verify, typ="rc/1"))
+        except (KeyError, TypeError, ValueError, OverflowError, OSError, ContractError, WeftError) as error:
+            _log.warning("receipt.strange", delivery=self._id, problem=str(error))
+            return None
+        same = last.document() | {"seq": receipt.seq, "ts": receipt.ts}
+        if receipt.document() != same or not receipt.final(manifest):
+            _log.warning("receipt.strange", delivery=self._id, problem="it is about something else")
+            return None
+        return receipt
 
     async def _due(self, part: PartFile) -> None:
         """Wait for enough bytes since the last receipt, or for its interval."""

@@ -23,13 +23,14 @@ from connector.dataplane.files import settled, write_whole
 from connector.dataplane.naming import place_of
 from connector.dataplane.partfile import PartFile, part_of
 from connector.dataplane.plain import PlainFile, fetch_plain
-from connector.dataplane.remote import SMALL_BYTES, Remote, RemoteRefusal
+from connector.dataplane.remote import SMALL_BYTES, Remote, RemoteRefusal, Small
 from connector.dataplane.sealed import fetch_bytes, read_leaves, read_manifest
 from connector.dataplane.watch import watch
 from connector.dispatch.schedule import pause_s
 from connector.errors import RefusedError, StoreError, UnreachableError, VerificationError, WeftError
 from connector.exchange import command
 from connector.exchange.node import Node
+from connector.exchange.process import object_in
 from connector.store import agreement as agreements
 from connector.store import delivery as deliveries
 from connector.store import transfer as transfers
@@ -307,19 +308,24 @@ class Fetch:
         """Send the final receipt until it is acknowledged; what stands against that is kept beside the verified file."""
         self._moved_at = self._node.clock.monotonic()
         try:
-            while not await self._handed_over():
+            while (answer := await self._handed_over()) is None:
                 pass
         except RemoteRefusal as error:
             await self._save(state=State.RECEIVED, code="receipt-refused", reason=error.facts["text"])
         except (UnreachableError, RefusedError) as error:
             await self._save(state=State.RECEIVED, code="receipt-undelivered", reason=_why(error)[1])
         else:
-            self._delivery = await self._acknowledger.acknowledged(manifest_of(self._delivery))
+            sent = self._delivery.receipt
+            held = object_in(answer.body).get("receipt")
+            self._delivery = await self._acknowledger.acknowledged(manifest_of(self._delivery), held)
+            if self._delivery.receipt != sent:
+                await self._put_beside()
 
-    async def _handed_over(self) -> bool:
+    async def _handed_over(self) -> Small | None:
+        """The provider's answer to the final receipt; None when it has to be sent again."""
         transfer, _ = await self._node.db.read(self._look)
         try:
-            await self._remote(transfer).receipt(self._delivery.receipt)
+            return await self._remote(transfer).receipt(self._delivery.receipt)
         except UnreachableError as error:
             await self._pause(error)
         except RemoteRefusal as error:
@@ -331,11 +337,12 @@ class Fetch:
             else:
                 raise
             self._delivery = await self._acknowledger.again(manifest_of(self._delivery), self._delivery, beyond=beyond)
-            beside = _beside(Path(self._delivery.path), "receipt")
-            await asyncio.to_thread(write_whole, beside, self._delivery.receipt)
-        else:
-            return True
-        return False
+            await self._put_beside()
+        return None
+
+    async def _put_beside(self) -> None:
+        """The receipt that counts lies beside the file."""
+        await asyncio.to_thread(write_whole, _beside(Path(self._delivery.path), "receipt"), self._delivery.receipt)
 
     async def _complete(self) -> None:
         """The transfer has served its purpose (signed-data.md 2.3); one that has ended meanwhile stays as it is."""

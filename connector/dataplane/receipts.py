@@ -37,14 +37,19 @@ OFF_MOST_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a consumer hears: how far its receipts reach, and whether this was the last one."""
+    """What a consumer hears: how far its receipts reach, and whether this was the last one.
+
+    `held` is the signed receipt that counts, where that is another one of the same consumer: both sides count the same.
+    """
 
     seq: int
     upto: int
     final: bool
+    held: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"seq": self.seq, "upto": self.upto, "final": self.final}
+        said = {"seq": self.seq, "upto": self.upto, "final": self.final}
+        return said if self.held is None else said | {"receipt": self.held}
 
 
 @dataclass(slots=True)
@@ -105,7 +110,8 @@ class Receipts:
         delivery = await self._node.db.read(lambda tx: _delivery(tx, pid, consumer, receipt.epoch))
         before = self._before(delivery)
         if delivery.state is State.RECEIVED and before is not None:
-            return Acknowledgement(before.seq, before.upto, final=True)
+            held = None if receipt == before else delivery.signed_receipt
+            return Acknowledgement(before.seq, before.upto, final=True, held=held)
         manifest = _manifest(delivery)
         if receipt == before and receipt.final(manifest):
             # The same one twice at a time: refused as old, it would be signed anew, and the sides would count different ones.

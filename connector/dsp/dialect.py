@@ -1,7 +1,8 @@
-"""What an Eclipse EDC writes in its own way, said in the words of the specification before it is read.
+"""What others write in their own way, said in the words of the specification.
 
-Only where a message shows the second context that an EDC adds: every other peer is read strictly. Agreements are left alone,
-for their bytes are what both sides know them by.
+An Eclipse EDC, where a message shows the second context that it adds: before the message is read, and never in an agreement, for
+its bytes are what both sides know it by. Serialisers of JSON-LD, who write one value for an array of one and the other way
+round: only once the strict reading has failed (DSP 2025-1 demands arrays, dataspace-protocol.md 11.3 has seen them missing).
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +10,44 @@ from typing import Any
 
 from connector.exchange.peer import make_of
 from contracts.errors import InvalidMessageError
-from contracts.negotiation.messages import RULES
+from contracts.messages import M, read
+from contracts.negotiation.messages import LOGICAL, RULES
 
 # Operands that its context knows bare. Under the protocol's context alone they would be other names, and the agreement another one.
 _NAMES = {"inForceDate": "https://w3id.org/edc/v0.0.1/ns/inForceDate"}
 _LIST = '[{"@'
+_ARRAYS = frozenset({*RULES, *LOGICAL, "constraint", "reason"})
+
+
+def said_in(model: type[M], document: Any) -> M:
+    """The message in a parsed document, strictly if it can be, else with arrays where they belong.
+
+    Raises InvalidMessageError: what the strict reading has against it.
+    """
+    plain = in_plain_words(document)
+    try:
+        return read(model, plain)
+    except InvalidMessageError as strict:
+        try:
+            return read(model, _in_arrays(plain))
+        except InvalidMessageError:
+            raise strict from None
+
+
+def _in_arrays(value: Any) -> Any:
+    """The same with an array around each single value that belongs into one, and `@type` taken out of an array of one."""
+    if isinstance(value, list):
+        return [_in_arrays(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    written = {name: _in_arrays(each) for name, each in value.items()}
+    kind = written.get("@type")
+    if isinstance(kind, list) and len(kind) == 1:
+        written["@type"] = kind[0]
+    for name in _ARRAYS & written.keys():
+        if not isinstance(written[name], list) and written[name] is not None:
+            written[name] = [written[name]]
+    return written
 
 
 def in_plain_words(document: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from connector.dsp.dialect import in_plain_words
+from connector.dsp.dialect import said_in
 from connector.dsp.encoding import decoded
 from connector.dsp.limits import BUSY, SLOW, VISIT, retry_after
 from connector.errors import TABLE, AuthenticationError, RefusedError, StoreError, WeftError, is_outage
@@ -22,7 +22,7 @@ from connector.exchange.process import TAKEN, Protocol, to_bytes
 from connector.exchange.receive import Incoming, Reply, receive, refusal
 from connector.identity.tokens import CLOCK_CODES, Speaker
 from contracts.errors import InvalidMessageError
-from contracts.messages import Message, read
+from contracts.messages import Message
 from policies.canonical import digest, parse_json
 from policies.errors import JsonError
 from policies.sentences import sentence
@@ -62,12 +62,12 @@ class Inbound:
             raise RefusedError(BUSY, who=error.facts["participant"], retry_s=TOKENS_S) from error
         return self._known(request, speaker)
 
-    def busy_status(self, error: Exception) -> int | None:
-        """What a peer that asks for too much is told, as its row of the table of peers says; None for other errors."""
+    def status(self, error: Exception, status: int, sender: str = "") -> int:
+        """The status of a refusal as its sender's row of the table of peers has it; who asks for too much is counted."""
         if isinstance(error, RefusedError) and error.code == BUSY:
             self.node.counters.add("weft_requests_refused_total", reason=BUSY)
-            return self.node.peers.of(error.facts["who"]).busy_status
-        return None
+            sender = sender or error.facts["who"]
+        return self.node.peers.of(sender).told(status) if sender else status
 
     def _known(self, request: web.Request, speaker: Speaker) -> Speaker:
         request[VISIT].known(speaker.participant)
@@ -84,7 +84,7 @@ class Inbound:
             sender = speaker.participant
             body = await self.body(request)
             document = parse_json(body, max_depth=self.node.settings.message_depth)
-            message = read(route.model, in_plain_words(document))
+            message = said_in(route.model, document)
             trigger, message_id = route.trigger(message).value, message.id
             incoming = Incoming(speaker, route.protocol, route.trigger(message), pid, message, digest(body))
             try:
@@ -140,7 +140,7 @@ class Inbound:
                 error = outage
                 code, text, status = explain(error)
         body = to_bytes(route.protocol.refusal(shown, shown, code, [text]))
-        return Reply(self.busy_status(error) or status, body), retry_after(error)
+        return Reply(self.status(error, status, sender), body), retry_after(error)
 
 
 def explain(error: Exception) -> tuple[str, str, int]:
@@ -178,7 +178,7 @@ def answering(
             if isinstance(error, AuthenticationError):
                 await inbound.node.door.refused(error, request.path, request.remote)
             code, text, status = explain(error)
-            status = inbound.busy_status(error) or status
+            status = inbound.status(error, status)
             return web.Response(status=status, body=body(code, text), content_type=JSON, headers=retry_after(error))
 
     return answer

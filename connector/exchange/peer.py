@@ -27,9 +27,8 @@ class Peer:
     again: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     # A contract request whose answer was lost is repeated after this: each one opens a negotiation of its own there.
     doubt_s: float = 0.0
-    # What it is told when it asks too often, and when its message was overtaken: an EDC ends its process at any 4xx.
-    busy_status: int = 429
-    late_status: int = 425
+    # Statuses of our refusals that pass, in its own: an EDC ends its process at any 4xx.
+    passing: Mapping[int, int] = field(default_factory=dict)
     # Whether it takes an offer that it has not asked for.
     takes_offers: bool = True
     # Whether it refuses an agreement for a `profile` that its own user left out of the request.
@@ -41,6 +40,10 @@ class Peer:
     # How it expects the token of a pull in `Authorization`.
     bearer: bool = True
 
+    def told(self, status: int) -> int:
+        """The status by which this peer understands what we mean by `status`."""
+        return self.passing.get(status, status)
+
 
 PEERS: Mapping[str, Peer] = MappingProxyType(
     {
@@ -50,8 +53,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             pause_s=0.02,
             again=MappingProxyType({409: _SOON}),
             doubt_s=10.0,
-            busy_status=503,
-            late_status=503,
+            passing=MappingProxyType({408: 503, 425: 503, 429: 503}),
             takes_offers=False,
             compares_profile=True,
             repeats=True,

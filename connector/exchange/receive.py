@@ -55,7 +55,7 @@ class Incoming:
         return [f"message:{self.digest}"]
 
 
-_STATUS = {"process-unknown": 404}
+_STATUS = {"process-unknown": 404, "message-overtaken": 425}
 # What a peer may say again under another id without saying anything new: these messages have no content that moves the process.
 _AGAIN: frozenset[StrEnum] = frozenset(
     {
@@ -122,8 +122,7 @@ def refusal(incoming: Incoming, code: str, facts: dict[str, Any], status: int) -
 
 
 def _refuse(tx: Tx, node: Node, incoming: Incoming, error: ContractError | RefusedError) -> Reply:
-    late = error.code == "message-overtaken"
-    status = node.peers.of(incoming.sender).late_status if late else _STATUS.get(error.code, 400)
+    status = node.peers.of(incoming.sender).told(_STATUS.get(error.code, 400))
     node.audit.append(
         tx,
         "message.refused",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from connector.clock import moment
@@ -19,6 +20,7 @@ from connector.exchange import command
 from connector.store import delivery as deliveries
 from connector.store import metering, usage
 from connector.store.delivery import State
+from contracts.evidence.receipt import parse_receipt
 from contracts.settlement.period import Period
 from contracts.transfer.table import State as TransferState
 from policies.canonical import digest_of
@@ -549,3 +551,63 @@ async def test_sizes_at_the_edges_of_chunks(stage, tmp_path, size):
     delivery = await fetched(zhengshu, ours.pid)
     assert (delivery.state, delivery.size, delivery.rows) == (State.RECEIVED, size, None)
     assert contents(delivery) == path.read_bytes()
+
+
+async def refused_once(stage, *, twist=lambda answer: answer):
+    """The first final receipt arrives and counts, but its consumer hears that it is too old, and signs another one.
+
+    `twist` changes the answer to that.
+    """
+    inner, heard = stage.bent.inner, []
+
+    async def request(method, url, **more):
+        answer = await type(inner).request(inner, method, url, **more)
+        if not url.endswith("/receipts") or not orjson.loads(answer.body).get("final"):
+            return answer
+        heard.append(orjson.loads(answer.body))
+        if len(heard) == 1:
+            problem = {"reason": "receipt-old", "detail": "", "seq": heard[0]["seq"], "upto": heard[0]["upto"]}
+            return replace(answer, status=409, body=orjson.dumps(problem))
+        return replace(answer, body=orjson.dumps(twist(heard[-1])))
+
+    inner.request = request
+    return heard
+
+
+async def counted(*daemons):
+    """What each side has counted: when, and by which receipt."""
+    return [[(each.occurred, each.receipt) for each in await daemon.node.db.read(usage.page)] for daemon in daemons]
+
+
+async def test_an_earlier_receipt_that_the_provider_holds_is_the_one_that_counts_on_both_sides(stage, source):
+    """A late copy of a receipt that was signed anew counts there: the answer to the new one carries it."""
+    steel, zhengshu, ours, _ = await played(stage, source)
+    heard = await refused_once(stage)
+    delivery = await fetched(zhengshu, ours.pid)
+    assert (delivery.state, delivery.code) == (State.RECEIVED, "")
+    (provided, consumed) = await counted(steel, zhengshu)
+    assert provided == consumed
+    assert len(await records(zhengshu, "receipt.sent")) == 2
+    assert [set(answer) & {"receipt"} for answer in heard] == [set(), {"receipt"}]
+    assert heard[-1]["receipt"] == delivery.signed_receipt
+    (beside,) = (zhengshu.settings.data_dir / "received").rglob("*receipt*")
+    assert orjson.loads(beside.read_bytes()) == delivery.signed_receipt
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        lambda _held: "x",
+        lambda _held: {},
+        lambda held: held | {"document": held["document"] | {"rows": 1}},
+        lambda held: held | {"document": held["document"] | {"ts": 10**17}},
+        lambda held: held | {"document": held["document"] | {"ts": "now"}},
+    ],
+)
+async def test_a_receipt_that_we_have_not_signed_counts_nothing(stage, source, claim):
+    _, zhengshu, ours, _ = await played(stage, source)
+    await refused_once(stage, twist=lambda answer: answer | {"receipt": claim(answer["receipt"])})
+    delivery = await fetched(zhengshu, ours.pid)
+    assert (delivery.state, delivery.code) == (State.RECEIVED, "")
+    ((consumed,),) = await counted(zhengshu)
+    assert consumed[1] == parse_receipt(delivery.signed_receipt["document"]).digest()

@@ -83,7 +83,7 @@ WRONG = {
     "wrong type": ({"@type": "CatalogRequestMessage"}, "@type"),
     "context as a string": ({"@context": CONTEXT[0]}, "@context"),
     "context of something else": ({"@context": ["https://example.org/"]}, "@context"),
-    "type as a list": ({"@type": ["ContractRequestMessage"]}, "@type"),
+    "two types": ({"@type": ["ContractRequestMessage", "x"]}, "@type"),
     "pid with a slash": ({"consumerPid": "a/b"}, "consumerPid"),
     "pid missing": ({"consumerPid": None}, "consumerPid"),
     "both addresses": ({"providerPid": "urn:uuid:1"}, "$"),

@@ -1,10 +1,12 @@
-"""An EDC's own ways of writing are read, and nobody else's; what is signed by its bytes is never touched."""
+"""An EDC's own ways of writing are read, and those of JSON-LD serialisers; what is signed by its bytes is never touched."""
+
+import copy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.dsp.dialect import in_plain_words
+from connector.dsp.dialect import in_plain_words, said_in
 from contracts.errors import InvalidMessageError
 from contracts.messages import read
 from contracts.negotiation.messages import ContractNegotiationTerminationMessage, ContractRequestMessage
@@ -66,3 +68,55 @@ def test_a_list_as_a_text_of_json_is_refused_with_its_place():
     with pytest.raises(InvalidMessageError) as refused:
         in_plain_words(one("odrl-terms", 37)["request"])
     assert "offer.permission.0.constraint.0.rightOperand" in str(refused.value.facts)
+
+
+ATOMIC = {"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": "quality"}
+REQUEST = {
+    "@context": [DSP],
+    "@type": "ContractRequestMessage",
+    "consumerPid": "c",
+    "callbackAddress": "http://c.example/dsp",
+    "offer": {
+        "@id": "urn:o",
+        "@type": "Offer",
+        "target": "urn:d",
+        "permission": [{"action": "use", "constraint": [{"or": [ATOMIC]}]}],
+        "obligation": [{"action": "compensate"}],
+    },
+}
+
+
+def one_for_many(value):
+    """As a serialiser writes it that knows no arrays of one."""
+    if isinstance(value, list):
+        return one_for_many(value[0]) if len(value) == 1 and isinstance(value[0], dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {name: [each] if name == "@type" else one_for_many(each) for name, each in value.items()}
+
+
+def test_one_value_stands_for_an_array_of_one_and_the_other_way_round():
+    """As serialisers of JSON-LD write it; what is read is what they meant (dataspace-protocol.md 11.3)."""
+    written = one_for_many(copy.deepcopy(REQUEST))
+    assert written["@type"] == ["ContractRequestMessage"]
+    assert written["offer"]["permission"]["constraint"] == {"or": ATOMIC}
+    assert said_in(ContractRequestMessage, written) == said_in(ContractRequestMessage, REQUEST)
+    ended = {**TERMINATION, "@context": [DSP], "@type": [TERMINATION["@type"]], "reason": "no"}
+    assert said_in(ContractNegotiationTerminationMessage, ended).reason == ("no",)
+
+
+def test_what_stays_wrong_is_told_as_the_strict_reading_found_it():
+    written = one_for_many(copy.deepcopy(REQUEST))
+    del written["offer"]["permission"]["action"]
+    with pytest.raises(InvalidMessageError) as told:
+        said_in(ContractRequestMessage, written)
+    with pytest.raises(InvalidMessageError) as strict:
+        read(ContractRequestMessage, written)
+    assert str(told.value) == str(strict.value)
+
+
+@given(ANY)
+def test_anything_else_is_refused_as_ever(value):
+    for model in (ContractRequestMessage, ContractNegotiationTerminationMessage):
+        with pytest.raises(InvalidMessageError):
+            said_in(model, value)

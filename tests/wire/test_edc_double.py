@@ -209,3 +209,10 @@ def test_no_message_waits_for_a_peer_that_is_no_edc(context, participant):
     assert make_of(context) == ""
     assert (row.pause_s, row.doubt_s, dict(row.again)) == (0, 0, {})
     assert [name for name, row in PEERS.items() if row.pause_s] == ["edc"]
+
+
+@pytest.mark.parametrize("status", [400, 408, 409, 425, 429, 503])
+def test_what_passes_is_told_an_edc_as_a_trouble_of_ours(status):
+    """It ends its process at any 4xx; every other peer is told what HTTP has for it."""
+    assert PEERS["edc"].told(status) == (503 if status in (408, 425, 429) else status)
+    assert PEERS["plain"].told(status) == status
