@@ -1,11 +1,12 @@
 """A Weft daemon as consumer of a live EDC: how long a negotiation takes, and how much of that the EDC took.
 
-Weft runs with the mock identity here, as that is all this EDC speaks; its commits are synced as ever.
+Weft runs with the mock identity here, as that is all this EDC speaks; its commits are synced as ever. The offer was read
+before, as in the pairs. What an EDC takes is the time between a state that our message brought and the one that its next
+message brings, and the pause before our second message, which it needs to store its own state.
 """
 
 import asyncio
 import json
-import socket
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -21,10 +22,12 @@ import orjson
 from benchmarks.edc_pair import PATIENCE_S, EndedOtherwiseError
 from benchmarks.pair import Side, serving
 from connector.authority import space
+from connector.exchange.peer import PEERS
 from connector.identity.setup import initialise
+from connector.scenario.stage import free_ports
 from connector.settings import FILE_NAME
 
-WEFT = "weft"
+WEFT, DATASET = "weft", "asset-000000"
 # Between the state that our message brought and the state that EDC's next message brings, EDC has the turn.
 TURNS = (("requested", "agreed"), ("verified", "finalized"))
 _ENDED = ("finalized", "terminated")
@@ -35,7 +38,7 @@ class Mixed:
     """Negotiations of the daemon with the EDC; `shares` are EDC's parts of those that were finalized."""
 
     http: aiohttp.ClientSession
-    provider: str
+    asked: Mapping[str, Any]
     shares: list[float] = field(default_factory=list)
     _heard: defaultdict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     _ends: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -43,8 +46,7 @@ class Mixed:
     async def one(self) -> None:
         """One negotiation, from the API call to FINALIZED; raises EndedOtherwiseError."""
         began = time.perf_counter()
-        asked = {"provider": self.provider, "dataset": "asset-000000"}
-        async with self.http.post("/v1/negotiations", json=asked) as answer:
+        async with self.http.post("/v1/negotiations", json=self.asked) as answer:
             answer.raise_for_status()
             pid = str((await answer.json())["id"])
         try:
@@ -56,7 +58,8 @@ class Mixed:
         self._ends.pop(pid)
         if "finalized" not in heard:
             raise EndedOtherwiseError(pid)
-        self.shares.append(sum(heard[end] - heard[start] for start, end in TURNS) / took)
+        theirs = sum(heard[end] - heard[start] for start, end in TURNS) + PEERS["edc"].pause_s
+        self.shares.append(theirs / took)
 
     def hear(self, event: Mapping[str, Any]) -> None:
         """A record of our audit log: when it was written, not when it reached us."""
@@ -74,7 +77,11 @@ async def mixed(root: Path, peer: Mapping[str, Any]) -> AsyncIterator[Mixed]:
     """A daemon that knows this EDC (as the recipe wrote it down), in a space of the two."""
     folder = _found(root, peer)
     async with serving(WEFT, folder) as side, side.http() as http:
-        pair = Mixed(http, peer["participantId"])
+        asked = {"provider": peer["participantId"], "dataset": DATASET}
+        async with http.get("/v1/offers", params=asked) as answer:
+            answer.raise_for_status()
+            offer = (await answer.json())["items"][0]
+        pair = Mixed(http, asked | {"offer": offer["id"], "seen": offer["policy"]})
         listening = asyncio.Event()
         task = asyncio.create_task(_listen(side, pair, listening))
         try:
@@ -98,7 +105,7 @@ def _found(root: Path, peer: Mapping[str, Any]) -> Path:
     """The daemon's folder, in a signed space with the EDC; the keys that are listed for the EDC are never used."""
     now = datetime.now(UTC)
     key = space.create_space(root / "space", "benchmark")
-    protocol, management = _ports()
+    protocol, management = free_ports(2)
     names = {WEFT: f"http://127.0.0.1:{protocol}/dsp/2025-1", peer["participantId"]: peer["dsp"]}
     for name, dsp in names.items():
         member = initialise(
@@ -122,11 +129,3 @@ def _found(root: Path, peer: Mapping[str, Any]) -> Path:
     lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
     file.write_text("\n".join([*lines, *kept]) + "\n", encoding="utf-8")
     return root / WEFT
-
-
-def _ports() -> tuple[int, int]:
-    """Two ports that were free a moment ago."""
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

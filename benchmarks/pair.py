@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from benchmarks.children import Child, child
 from connector.authority import space
 from connector.client import Client
 from connector.identity.setup import initialise
+from connector.scenario.stage import free_ports
 from connector.settings import FILE_NAME, Settings
 
 PROVIDER, CONSUMER = "did:web:provider.example", "did:web:consumer.example"
@@ -52,7 +52,7 @@ def found(root: Path, names: Mapping[str, str] = NAMES) -> dict[str, Path]:
     """A signed space of these members under `root`; returns their folders. Production settings, warnings logged."""
     now = datetime.now(UTC)
     key = space.create_space(root / "space", "benchmark")
-    ports = _free_ports(2 * len(names))
+    ports = free_ports(2 * len(names))
     folders = {participant: root / name for participant, name in names.items()}
     for number, (participant, folder) in enumerate(folders.items()):
         member = initialise(
@@ -126,15 +126,3 @@ async def settled(client: Client) -> None:
     """Wait until nothing waits in the outbox: what one part measured must not lean on the next."""
     while (await client.status()).outbox["depth"]:
         await asyncio.sleep(0.05)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; taken together so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [int(item.getsockname()[1]) for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()

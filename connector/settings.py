@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     receipt_interval_bytes: int = Field(default=16 * MIB, ge=64 * KIB, description="bytes between two receipts of ours")
     receipt_interval_s: Seconds = Field(default=5, description="time between two receipts of ours")
     data_timeout_s: Seconds = Field(default=30, description="silence after which a delivery is taken up anew")
-    downloads: int = Field(default=4, ge=1, le=64, description="deliveries fetched at the same time")
+    downloads: int = Field(default=4, ge=1, le=64, description="deliveries of one member at the same time")
 
     # People.
     language: Literal["en", "zh"] = Field(default="en", description="language of the sentences")

@@ -5,6 +5,7 @@ how many run at a time and tells how far they are.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -39,7 +40,10 @@ class Receiver:
         self._listeners: list[Progress] = [progress] if progress is not None else []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._verified: dict[str, int] = {}
-        self._slots = asyncio.Semaphore(node.settings.downloads)
+        # By participant: one that sends a byte now and then must not keep the others waiting.
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(node.settings.downloads)
+        )
         self._arrivals = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -92,7 +96,7 @@ class Receiver:
 
     def arrival(self, delivery: Delivery) -> Arrival:
         """What takes one POST with the bytes of a delivery."""
-        return Arrival(self._node, delivery, self._slots, self._tell)
+        return Arrival(self._node, delivery, self._slots[delivery.counterparty], self._tell)
 
     async def wait(self, delivery: str) -> Delivery:
         """The delivery once it has ended, well or not; raises RefusedError `delivery-unknown`."""
@@ -141,7 +145,7 @@ class Receiver:
         while True:
             try:
                 found = await node.db.read(lambda tx: deliveries.get(tx, delivery.id)) if failures else delivery
-                await kind(node, found or delivery, self._slots, self._tell).run()
+                await kind(node, found or delivery, self._slots[delivery.counterparty], self._tell).run()
             except StoreError as error:
                 _log.warning("delivery.unkept", delivery=delivery.id, problem=str(error))
             else:

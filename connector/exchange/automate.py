@@ -121,7 +121,7 @@ def can_be_fulfilled(
     problems = static_problems(plan, assignee, region_of(node, assignee), now, undecidable=undecidable)
     if problems:
         raise BrokenRuleError(
-            "terms-never-fulfilled", problem="; ".join(problem.sentence("en") for problem in problems)
+            "terms-never-fulfilled", problem="; ".join(problem.sentence("en").removesuffix(".") for problem in problems)
         )
 
 

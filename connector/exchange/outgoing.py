@@ -64,7 +64,8 @@ def _queue(
         expects=ANY if ending else state,
         becomes=becomes,
     )
-    outbox.add(tx, outgoing, now, node.peers.of(process.counterparty).pause_s)
+    # Before the first message there is no state that the peer could still be storing.
+    outbox.add(tx, outgoing, now, node.peers.of(process.counterparty).pause_s if process.peer_pid else 0)
 
 
 def _say(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from connector.scenario.wire import HOST, Tap
 
 MANAGEMENT_KEY = "management.key"
 LOOKS, PAUSE_S = 200, 0.1
+LISTENING = range(10_000, 32_768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,16 @@ class Stage:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; taken together so that they differ."""
+    """Ports that were free a moment ago, all different.
+
+    They lie below those that systems give to outgoing connections: one of a daemon that runs already could take what the next is
+    to listen on.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            each, port = stack.enter_context(socket.socket()), LISTENING[secrets.randbelow(len(LISTENING))]
+            with contextlib.suppress(OSError):
+                each.bind((HOST, port))
+                found.append(port)
+    return found

@@ -25,7 +25,8 @@ from contracts.settlement.period import Period
 from contracts.transfer.table import State as TransferState
 from policies.canonical import digest_of
 from tests.deliveries import agree, ended, fetched, offer_file, reaches, records, rows_of, sent, start
-from tests.pair import eventually, found_space, settings, until
+from tests.faulty import Delay, Fault
+from tests.pair import community, eventually, found_space, settings, until
 
 pytestmark = pytest.mark.slow
 
@@ -611,3 +612,24 @@ async def test_a_receipt_that_we_have_not_signed_counts_nothing(stage, source, c
     assert (delivery.state, delivery.code) == (State.RECEIVED, "")
     ((consumed,),) = await counted(zhengshu)
     assert consumed[1] == parse_receipt(delivery.signed_receipt["document"]).digest()
+
+
+async def test_a_provider_that_gives_nothing_keeps_only_its_own_deliveries_waiting(tmp_path, source):
+    """The places for deliveries are counted for each member."""
+
+    def script(_method, url):
+        return Delay(600) if f":{ports[0]}/data/" in url else Fault.NONE
+
+    ports = []
+    names = ("p-steel", "p-stamp", "s-zhengshu")
+    async with community(tmp_path, *names, script=script, downloads=1) as (steel, stamp, zhengshu):
+        ports.append(steel.protocol_port)
+        ids = {}
+        for provider in (steel, stamp):
+            await offer_file(provider, source)
+            ours, _ = await start(provider, zhengshu, await agree(provider, zhengshu))
+            ids[provider.node.participant] = await zhengshu.receiver.start(ours.pid)
+        delivery = await ended(zhengshu, ids[stamp.node.participant])
+        assert delivery.state is State.RECEIVED
+        held = await zhengshu.node.db.read(lambda tx: deliveries.get(tx, ids[steel.node.participant]))
+        assert not held.finished

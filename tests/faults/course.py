@@ -152,7 +152,8 @@ class Course:
             await patient(lambda client=client, found=found: _finalized(client, found))
             await patient(lambda client=client, sold=sold: _completed(client, sold))
         await patient(self._silent)
-        return await self._outcome(digest, negotiation.id, theirs.negotiation, delivery, transfer.id)
+        # A side that dies at the very last may be starting just now.
+        return await patient(lambda: self._outcome(digest, negotiation.id, theirs.negotiation, delivery, transfer.id))
 
     async def _silent(self) -> None:
         """Both outboxes are empty."""

@@ -117,6 +117,7 @@ async def test_terms_that_this_edc_could_never_meet_are_refused_with_a_reason_fo
         assert (status, body["code"]) == (400, "terms-never-fulfilled")
         (reason,) = body["reason"]
         assert "could never be fulfilled" in reason
+        assert ".." not in reason
         assert "{" not in reason
 
 
