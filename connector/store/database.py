@@ -31,7 +31,7 @@ Row = sqlite3.Row
 GROUP_LIMIT = 256
 READERS = 4
 CHECKPOINT_PAGES = 4000
-CACHE_KIB = 8192
+CACHE_KIB = 4096
 # What file, disk and other processes do to a question; any other error of SQLite is one of ours.
 _OUTAGES = tuple(
     f"SQLITE_{name}" for name in ("BUSY", "CANTOPEN", "CORRUPT", "FULL", "IOERR", "LOCKED", "NOMEM", "NOTADB")
