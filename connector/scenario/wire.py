@@ -7,6 +7,7 @@ said to be absent on the wire can so be looked for on the wire.
 import asyncio
 import contextlib
 import re
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -34,6 +35,7 @@ class Tap:
         self._asked: list[bytearray] = []
         self._answered: list[bytearray] = []
         self._relays: set[asyncio.Task[None]] = set()
+        self._accepted: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -47,6 +49,8 @@ class Tap:
         for relay in self._relays:
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)
+        for writer in self._accepted:
+            writer.close()
 
     @property
     def address(self) -> str:
@@ -70,6 +74,7 @@ class Tap:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A task of ours: asyncio would call it a fault that it is cancelled at the end.
+        self._accepted.add(writer)
         relay = asyncio.create_task(self._relay(reader, writer))
         self._relays.add(relay)
         relay.add_done_callback(self._relays.discard)

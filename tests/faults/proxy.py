@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
-HEAD_LIMIT_BYTES = 64 * 1024
+from tests.faults.accepting import HEAD_LIMIT_BYTES, Accepting
 
 # Method and path of what daemons say to each other, by the name of the message.
 LABELS = (
@@ -78,23 +78,13 @@ class Proxy:
         self.port = port
         self.target = target
         self.hook: Hook = undisturbed
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Accepting(self._serve)
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._taken, "127.0.0.1", self.port, limit=HEAD_LIMIT_BYTES)
+        await self._listener.open(self.port)
 
     async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]

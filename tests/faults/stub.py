@@ -19,7 +19,8 @@ from urllib.parse import unquote
 
 from connector.identity.keys import KeyRing
 from connector.settings import Settings
-from tests.faults.proxy import HEAD_LIMIT_BYTES, body_of, label_of
+from tests.faults.accepting import Accepting
+from tests.faults.proxy import body_of, label_of
 from tests.offers import DATASET, free_offer
 from tests.speaker import CONTEXT, pid
 
@@ -106,18 +107,15 @@ class Stub:
         # What a Speaker wants to know of who speaks.
         self.speaks_as = SimpleNamespace(node=SimpleNamespace(ring=self.ring, base=self.base))
         self._arrived = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Accepting(self._serve)
 
     async def __aenter__(self) -> Self:
         port = int(self.root.rpartition(":")[2])
-        self._server = await asyncio.start_server(self._taken, "127.0.0.1", port, limit=HEAD_LIMIT_BYTES)
+        await self._listener.open(port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.close()
 
     def received(self, label: str) -> list[Heard]:
         return [each for each in self.heard if each.label == label]
@@ -127,11 +125,6 @@ class Stub:
         async with asyncio.timeout(timeout_s), self._arrived:
             await self._arrived.wait_for(lambda: len(self.received(label)) >= count)
         return self.received(label)
-
-    def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
